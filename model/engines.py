@@ -1,0 +1,94 @@
+"""Engines run the network's forward pass; each gives every token's share of the latents."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from model.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+GRAPH = "model.onnx"
+
+
+class Engine(Protocol):
+    """A loaded network, safe to call from several threads."""
+
+    name: str
+
+    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Token shares ``(batch, length, dimensions)`` float32 of right-padded ids ``(batch, length)`` int64."""
+        ...
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU: portable, without torch."""
+
+    name = "onnxruntime"
+
+    def __init__(self, directory: Path, threads: int) -> None:
+        import onnxruntime
+
+        path = directory / GRAPH
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A pool that spins steals the cores of the web server's threads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            message = f"cannot load the serving graph {path}: {type(error).__name__}"
+            raise CheckpointError(message) from error
+
+    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the graph."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return np.asarray(self._session.run(["shares"], inputs)[0])
+
+
+class TorchEngine:
+    """The reference: the ``transformers`` model itself; needs torch."""
+
+    name = "torch"
+
+    def __init__(self, directory: Path, threads: int) -> None:
+        import torch
+
+        from model.network import KalmForScoring
+
+        torch.set_num_threads(threads)
+        self._torch = torch
+        self._model = KalmForScoring.from_pretrained(directory, dtype=torch.float32).eval()
+
+    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the model without gradients."""
+        with self._torch.inference_mode():
+            output = self._model(
+                input_ids=self._torch.from_numpy(input_ids), attention_mask=self._torch.from_numpy(attention_mask)
+            )
+        return np.asarray(output.shares.numpy())
+
+
+ENGINES = {engine.name: engine for engine in (OnnxEngine, TorchEngine)}
+
+
+def load_engine(directory: Path, name: str, threads: int) -> Engine:
+    """Load an engine by name.
+
+    Raises:
+        CheckpointError: the checkpoint has no such engine's files, or they cannot be loaded.
+        ValueError: no such engine.
+    """
+    if name not in ENGINES:
+        message = f"unknown engine {name!r}; choose one of {', '.join(ENGINES)}"
+        raise ValueError(message)
+    engine = ENGINES[name](directory, threads)
+    _log.debug("loaded engine %s with %d threads", name, threads)
+    return engine

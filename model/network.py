@@ -1,0 +1,181 @@
+"""The scoring network: an encoder whose tokens each add their share to one latent per dimension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, BertConfig, PretrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from model.labels import LEVELS
+
+
+class KalmConfig(PretrainedConfig):
+    """Configuration of :class:`KalmForScoring`.
+
+    Args:
+        encoder: configuration (or its dict) of any ``transformers`` encoder.
+        levels: for each scored dimension, in the order of the outputs, the names of its ordered grades.
+        emotions: names of auxiliary labels, used in training only; empty in a shipped checkpoint.
+    """
+
+    model_type = "kalm"
+
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["latents", "shares", "emotion_logits"]
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | PretrainedConfig | None = None,
+        levels: dict[str, list[str]] | None = None,
+        emotions: tuple[str, ...] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if encoder is None:
+            encoder = BertConfig()
+        elif isinstance(encoder, dict):
+            encoder = AutoConfig.for_model(**encoder)
+        self.encoder = encoder
+        self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
+        self.emotions = list(emotions)
+
+    @property
+    def dimensions(self) -> list[str]:
+        """Names of the scored dimensions."""
+        return list(self.levels)
+
+    @property
+    def grades(self) -> int:
+        """Number of grades, equal for all dimensions."""
+        return len(next(iter(self.levels.values())))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serialise with the encoder's own configuration nested inside."""
+        return super().to_dict() | {"encoder": self.encoder.to_dict()}
+
+
+@dataclass
+class KalmOutput(ModelOutput):
+    """Outputs of :class:`KalmForScoring`.
+
+    Attributes:
+        loss: mean loss, when labels were given.
+        logits: ``(batch, dimensions, grades - 1)``: log-odds of grade >= 1, 2, …
+        latents: ``(batch, dimensions)``.
+        shares: ``(batch, length, dimensions)``: each token's share of the latent; sums to it.
+        emotion_logits: ``(batch, emotions)`` or None.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    latents: torch.Tensor | None = None
+    shares: torch.Tensor | None = None
+    emotion_logits: torch.Tensor | None = None
+
+
+class KalmForScoring(PreTrainedModel):
+    """Additive ordinal scorer over any encoder.
+
+    Token states ``h_t`` give one value per token and dimension, ``v_t = w · h_t``; the latent is
+    their mean over the text's tokens; the cumulative link model (McCullagh 1980) turns it into
+    ``P(grade >= k) = sigmoid(latent - cut_k)`` with ordered cuts.
+    """
+
+    config_class = KalmConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: KalmConfig, encoder: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        if encoder is None:
+            options = {"add_pooling_layer": False} if config.encoder.model_type in _WITH_POOLER else {}
+            encoder = AutoModel.from_config(config.encoder, **options)
+        self.encoder = encoder
+        hidden = config.encoder.hidden_size
+        self.token_values = nn.Linear(hidden, len(config.dimensions), bias=False)
+        self.first_cut = nn.Parameter(torch.zeros(len(config.dimensions)))
+        self.cut_gaps = nn.Parameter(torch.zeros(len(config.dimensions), config.grades - 2))
+        self.emotion_head = nn.Linear(hidden, len(config.emotions)) if config.emotions else None
+        self.post_init()
+
+    @property
+    def cuts(self) -> torch.Tensor:
+        """Ordered cuts ``(dimensions, grades - 1)``; their gaps are positive by construction."""
+        gaps = nn.functional.softplus(self.cut_gaps + 1.0)
+        return torch.cat([self.first_cut.unsqueeze(1), self.first_cut.unsqueeze(1) + gaps.cumsum(1)], dim=1)
+
+    def token_shares(self, states: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        """Each token's share ``(batch, length, dimensions)`` of the latent; zero where ``token_mask`` is zero."""
+        weights = token_mask.to(states.dtype)
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+        return self.token_values(states) * weights.unsqueeze(-1)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        emotions: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> KalmOutput:
+        """Score a batch.
+
+        Args:
+            input_ids: ``(batch, length)`` token ids with the encoder's special tokens.
+            attention_mask: ``(batch, length)``, 1 for every token but padding.
+            token_mask: ``(batch, length)``, 1 for tokens of the text; without it all but the first
+                and last attended token of a row, which are the special ones.
+            labels: ``(batch, dimensions, grades - 1)`` P(grade >= k) in 0..1, NaN where unknown.
+            emotions: ``(batch, emotions)`` in 0..1, NaN where unknown.
+            weights: ``(batch,)`` weight of each row in the loss.
+            kwargs: passed on to the encoder.
+        """
+        del kwargs
+        if token_mask is None:
+            token_mask = inner_tokens(attention_mask)
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        states = states.to(self.token_values.weight.dtype)
+        shares = self.token_shares(states, token_mask)
+        latents = shares.sum(dim=1)
+        logits = latents.unsqueeze(-1) - self.cuts
+        emotion_logits = None
+        if self.emotion_head is not None:
+            mask = token_mask.to(states.dtype)
+            pooled = (states * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
+            emotion_logits = self.emotion_head(pooled)
+        loss = None
+        if labels is not None:
+            loss = masked_bce(logits, labels, weights)
+            if emotions is not None and emotion_logits is not None:
+                loss = loss + 0.5 * masked_bce(emotion_logits, emotions, weights)
+        return KalmOutput(loss=loss, logits=logits, latents=latents, shares=shares, emotion_logits=emotion_logits)
+
+
+# Encoders whose unused pooler is left out of the weights.
+_WITH_POOLER = {"bert", "roberta", "xlm-roberta", "camembert"}
+
+
+def inner_tokens(attention_mask: torch.Tensor) -> torch.Tensor:
+    """Mask without the first and last attended token of each right-padded row (the special tokens)."""
+    following = nn.functional.pad(attention_mask[:, 1:], (0, 1))
+    preceding = nn.functional.pad(attention_mask[:, :-1], (1, 0))
+    return attention_mask * following * preceding
+
+
+def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Binary cross-entropy over the known targets (not NaN), rows weighted; zero when none is known.
+
+    Over cumulative targets P(grade >= k) this is the all-thresholds ordinal loss (Rennie and Srebro 2005).
+    """
+    known = ~targets.isnan()
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(0.0), reduction="none")
+    scale = known.to(loss.dtype)
+    if weights is not None:
+        scale = scale * weights.reshape(-1, *([1] * (loss.dim() - 1)))
+    return (loss * scale).sum() / scale.sum().clamp(min=1e-6)

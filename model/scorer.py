@@ -1,0 +1,210 @@
+"""Texts in, scores out: normalise, tokenise, forward, calibrate, each once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.calibration import expected_score, median_grade
+from model.checkpoint import DEFAULT_CHECKPOINT, TOKENIZER, Checkpoint
+from model.engines import Engine, load_engine
+from model.errors import CheckpointError
+from model.tokenizer import MessageTokenizer, Tokens
+from model.windows import combine_windows, window_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LENGTH_STEP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionScore:
+    """One dimension of one text.
+
+    Attributes:
+        score: expected grade over the highest grade, 0..1.
+        level: name of the median grade.
+        grades: probability of each grade, ascending; sums to 1.
+        latent: the calibrated latent, in log-odds above an ordinary message of grade 0; the
+            explanation's shares sum to it.
+    """
+
+    score: float
+    level: str
+    grades: tuple[float, ...]
+    latent: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordShare:
+    """A word or mark of the original text, ``text[start:end]``, with its share of each latent."""
+
+    start: int
+    end: int
+    anger: float
+    urgency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The scores of one text.
+
+    ``windows`` is 0 when the text held nothing to read (control characters, say): then all scores
+    are 0. ``explanation`` is None unless asked for.
+    """
+
+    anger: DimensionScore
+    urgency: DimensionScore
+    windows: int
+    explanation: tuple[WordShare, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    text: int
+    start: int
+    end: int
+
+
+class Scorer:
+    """A loaded checkpoint; safe to share between threads."""
+
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, batch_tokens: int = 4_096) -> None:
+        self.checkpoint = checkpoint
+        self.engine = engine
+        self._batch_tokens = batch_tokens
+        calibration = [checkpoint.scoring.calibration[name] for name in checkpoint.levels]
+        self._scales = np.array([item.scale for item in calibration])
+        self._centres = np.array([item.centre for item in calibration])
+        try:
+            self._tokenizer = MessageTokenizer.load(checkpoint.directory / TOKENIZER)
+        except Exception as error:
+            message = f"cannot load {checkpoint.directory / TOKENIZER}: {type(error).__name__}"
+            raise CheckpointError(message) from error
+
+    @classmethod
+    def load(cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = "onnxruntime", threads: int = 1) -> Scorer:
+        """Load a checkpoint and its engine.
+
+        Args:
+            directory: a checkpoint directory.
+            engine: ``onnxruntime`` or ``torch``.
+            threads: threads of the engine for one call.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be used; the message says why.
+        """
+        checkpoint = Checkpoint.read(directory)
+        return cls(checkpoint, load_engine(checkpoint.directory, engine, threads))
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.scoring.name
+
+    @property
+    def version(self) -> str:
+        """The checkpoint's version."""
+        return self.checkpoint.scoring.version
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """By dimension, the score from which a message is flagged."""
+        return dict(self.checkpoint.scoring.thresholds)
+
+    def score(self, texts: Sequence[str], *, explain: bool | Sequence[bool] = False) -> list[Score]:
+        """Score texts of any length; one result a text, in order.
+
+        ``explain`` adds each word's share of the latents, for all texts or one flag a text.
+        """
+        flags = [explain] * len(texts) if isinstance(explain, bool) else list(explain)
+        tokens = self._tokenizer.encode(texts)
+        return [
+            self._result(item, shares, windows, wanted)
+            for item, (shares, windows), wanted in zip(tokens, self._shares(tokens), flags, strict=True)
+        ]
+
+    def latents(self, texts: Sequence[str]) -> np.ndarray:
+        """Uncalibrated latents ``(len(texts), dimensions)``, for calibration and evaluation."""
+        tokens = self._tokenizer.encode(texts)
+        return np.stack([shares.sum(axis=0) for shares, _ in self._shares(tokens)]) + self._centres
+
+    def _shares(self, tokens: Sequence[Tokens]) -> list[tuple[np.ndarray, int]]:
+        settings = self.checkpoint.scoring
+        spans = [window_spans(len(item.ids), settings.window_tokens, settings.window_overlap) for item in tokens]
+        windows = [_Window(text, start, end) for text, ends in enumerate(spans) for start, end in ends]
+        found: list[list[np.ndarray]] = [[] for _ in tokens]
+        results: dict[int, np.ndarray] = {}
+        for batch in self._batches(windows):
+            rows = self._forward(batch, [windows[i] for i in batch], tokens)
+            results.update(zip(batch, rows, strict=True))
+        for index, window in enumerate(windows):
+            found[window.text].append(results[index])
+        empty = np.zeros((0, len(self.checkpoint.levels)))
+        return [
+            (combine_windows(parts, ends, len(item.ids), settings.window_temperature) if parts else empty, len(parts))
+            for parts, ends, item in zip(found, spans, tokens, strict=True)
+        ]
+
+    def _batches(self, windows: Sequence[_Window]) -> list[list[int]]:
+        """Windows of like length together, so that little of a batch is padding."""
+        order = sorted(range(len(windows)), key=lambda i: windows[i].end - windows[i].start)
+        batches: list[list[int]] = []
+        current: list[int] = []
+        for index in order:
+            length = windows[index].end - windows[index].start + 2
+            if current and length * (len(current) + 1) > self._batch_tokens:
+                batches.append(current)
+                current = []
+            current.append(index)
+        return [*batches, current] if current else batches
+
+    def _forward(self, batch: list[int], windows: Sequence[_Window], tokens: Sequence[Tokens]) -> list[np.ndarray]:
+        longest = max(window.end - window.start for window in windows) + 2
+        length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+        ids = np.full((len(batch), length), self._tokenizer.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, window in enumerate(windows):
+            count = window.end - window.start
+            ids[row, 0] = self._tokenizer.cls_id
+            ids[row, 1 : count + 1] = tokens[window.text].ids[window.start : window.end]
+            ids[row, count + 1] = self._tokenizer.sep_id
+            mask[row, : count + 2] = 1
+        shares = self.engine.shares(ids, mask).astype(np.float64)
+        counts = [window.end - window.start for window in windows]
+        return [shares[row, 1 : count + 1] - self._centres / count for row, count in enumerate(counts)]
+
+    def _result(self, tokens: Tokens, shares: np.ndarray, windows: int, explain: bool) -> Score:
+        names = list(self.checkpoint.levels)
+        dimensions = {
+            name: self._dimension(name, shares[:, column].sum() if windows else None)
+            for column, name in enumerate(names)
+        }
+        explanation = _word_shares(tokens, shares * self._scales, names) if explain else None
+        return Score(**dimensions, windows=windows, explanation=explanation)
+
+    def _dimension(self, name: str, latent: float | None) -> DimensionScore:
+        levels = self.checkpoint.levels[name]
+        if latent is None:
+            return DimensionScore(0.0, levels[0], (1.0, *[0.0] * (len(levels) - 1)), 0.0)
+        calibration = self.checkpoint.scoring.calibration[name]
+        probabilities = calibration.grade_probabilities(np.array([latent + calibration.centre]))
+        return DimensionScore(
+            score=float(expected_score(probabilities)[0]),
+            level=levels[int(median_grade(probabilities)[0])],
+            grades=tuple(float(p) for p in probabilities[0]),
+            latent=float(latent * calibration.scale),
+        )
+
+
+def _word_shares(tokens: Tokens, shares: np.ndarray, names: list[str]) -> tuple[WordShare, ...]:
+    totals = np.zeros((len(tokens.segments), len(names)))
+    np.add.at(totals, tokens.segment_of, shares)
+    return tuple(
+        WordShare(segment.start, segment.end, **dict(zip(names, map(float, row), strict=True)))
+        for segment, row in zip(tokens.segments, totals, strict=True)
+    )

@@ -1,0 +1,290 @@
+"""Make an English sentence encoder multilingual by imitation (Reimers and Gurevych 2020).
+
+The student keeps the teacher's layers and gets a new multilingual vocabulary. It learns to give a
+translation, and the English sentence itself, the teacher's embedding of the English sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from tqdm import tqdm
+from transformers import AutoModel, AutoTokenizer
+
+from model.tokenizer import MessageTokenizer
+from training.parallel import ParallelText, read_monolingual, read_parallel
+from training.vocabulary import AlignedIds, initial_embeddings, train_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from transformers import PreTrainedModel
+
+_log = logging.getLogger(__name__)
+# Few distinct shapes: every new one costs oneDNN a fresh primitive.
+LENGTHS = (8, 12, 16, 24, 32, 48, 64)
+_MONO_LIMIT = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class DistilSettings:
+    """What shapes a distillation run; stored beside its result."""
+
+    steps: int = 6_000
+    batch_tokens: int = 6_144
+    embedding_lr: float = 2e-3
+    encoder_lr: float = 3e-4
+    warmup: int = 100
+    decay: float = 0.3
+    alpha: float = 0.5
+    english_share: float = 0.1
+    vocab_size: int = 40_000
+    seed: int = 0
+    checkpoint_every: int = 200
+    bf16: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Token rows of one language with the row of the teacher's embedding that each must reach."""
+
+    language: str
+    rows: list[np.ndarray]
+    target: np.ndarray
+
+
+def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean of token states ``(batch, length, hidden)`` over ``mask`` ``(batch, length)``."""
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def build_tokenizer(data_dir: Path, languages: Sequence[str], extra: Sequence[str], settings: DistilSettings) -> Tokenizer:
+    """Train the vocabulary on both sides of the parallel texts, monolingual texts and ``extra`` texts."""
+    texts: dict[str, list[str]] = {"messages": list(extra)} if extra else {}
+    english: set[str] = set()
+    for language in tqdm(languages, desc="reading texts"):
+        pairs = read_parallel(data_dir / f"parallel/{language}.tsv.gz", language)
+        english.update(pairs.english)
+        texts[language] = list(dict.fromkeys(pairs.translated))
+        mono = data_dir / f"mono/{language}.txt.gz"
+        if mono.exists():
+            texts[language] += read_monolingual(mono, limit=_MONO_LIMIT)
+    texts["en"] = sorted(english)
+    return train_tokenizer(texts, vocab_size=settings.vocab_size, alpha=settings.alpha, seed=settings.seed)
+
+
+@torch.inference_mode()
+def teacher_embeddings(teacher: PreTrainedModel, tokenizer: Any, texts: Sequence[str], batch: int = 256) -> np.ndarray:
+    """Unit-length teacher embeddings ``(len(texts), hidden)`` as float16, computed in order of length."""
+    order = np.argsort([len(text) for text in texts])
+    result = np.zeros((len(texts), teacher.config.hidden_size), dtype=np.float16)
+    teacher.eval()
+    for start in tqdm(range(0, len(order), batch), desc="teacher"):
+        index = order[start : start + batch]
+        inputs = tokenizer(
+            [texts[i] for i in index], padding=True, truncation=True, max_length=64, pad_to_multiple_of=8, return_tensors="pt"
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            states = teacher(**inputs).last_hidden_state
+        pooled = mean_pool(states.float(), inputs["attention_mask"])
+        result[index] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    return result
+
+
+def batches(
+    sentences: Sequence[Sentences], settings: DistilSettings, start: int, special: tuple[int, int, int]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
+    """Endless batches of one length bucket each: ids, mask ``(batch, length)`` and target rows.
+
+    Languages are drawn in proportion to ``size ** alpha``, English apart. Step ``n`` draws from its
+    own generator, so that a resumed run sees the batches that an unbroken one would have seen.
+    """
+    pad, cls, sep = special
+    sizes = np.array([len(item.rows) for item in sentences], dtype=float)
+    weights = sizes**settings.alpha
+    english = np.array([item.language == "en" for item in sentences])
+    weights[~english] *= (1 - settings.english_share) / weights[~english].sum()
+    weights[english] *= settings.english_share / max(weights[english].sum(), 1e-9)
+    bucket_of = [
+        np.searchsorted(LENGTHS, [min(len(row) + 2, LENGTHS[-1]) for row in item.rows]) for item in sentences
+    ]
+    members = [[np.flatnonzero(buckets == b) for b in range(len(LENGTHS))] for buckets in bucket_of]
+    shares = np.array([[len(m) / max(len(item.rows), 1) for m in ms] for item, ms in zip(sentences, members, strict=True)])
+    joint = weights[:, None] * shares
+    # A batch of a short bucket holds more sentences, so buckets are drawn by their tokens.
+    mass = joint.sum(0) * np.array(LENGTHS)
+    step = start
+    while True:
+        rng = np.random.default_rng((settings.seed, step))
+        bucket = rng.choice(len(LENGTHS), p=mass / mass.sum())
+        length = LENGTHS[bucket]
+        size = settings.batch_tokens // length
+        by_language = rng.multinomial(size, joint[:, bucket] / joint[:, bucket].sum())
+        ids = np.full((size, length), pad, dtype=np.int64)
+        targets = np.zeros(size, dtype=np.int64)
+        at = 0
+        for item, member, count in zip(sentences, members, by_language, strict=True):
+            for choice in rng.choice(member[bucket], size=count) if count else ():
+                row = item.rows[choice][: length - 2]
+                ids[at, 0], ids[at, 1 : len(row) + 1], ids[at, len(row) + 1] = cls, row, sep
+                targets[at] = item.target[choice]
+                at += 1
+        tensor = torch.from_numpy(ids)
+        yield tensor, (tensor != pad).long(), targets
+        step += 1
+
+
+def learning_rate_factor(step: int, settings: DistilSettings) -> float:
+    """Linear warm-up, constant, then linear to zero over the last ``decay`` share of the steps."""
+    remaining = (settings.steps - step) / max(settings.decay * settings.steps, 1)
+    return max(0.0, min(1.0, (step + 1) / settings.warmup, remaining))
+
+
+def _optimizer(student: PreTrainedModel, settings: DistilSettings) -> torch.optim.Optimizer:
+    embedding = student.get_input_embeddings().weight
+    rest = [parameter for parameter in student.parameters() if parameter is not embedding]
+    groups = [
+        {"params": [embedding], "lr": settings.embedding_lr, "base": settings.embedding_lr},
+        {"params": rest, "lr": settings.encoder_lr, "base": settings.encoder_lr},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
+
+
+def train_student(
+    student: PreTrainedModel,
+    sentences: Sequence[Sentences],
+    targets: np.ndarray,
+    special: tuple[int, int, int],
+    output: Path,
+    settings: DistilSettings,
+) -> None:
+    """Distil with checkpoints in ``output``; resumes from the last one found there."""
+    torch.manual_seed(settings.seed)
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    student.train()
+    optimizer = _optimizer(student, settings)
+    start = _resume(student, optimizer, output)
+    progress = tqdm(total=settings.steps, initial=start, desc="distil", mininterval=5)
+    began, tokens, mean_loss = time.time(), 0, 0.0
+    for step, (ids, mask, rows) in zip(
+        range(start, settings.steps), batches(sentences, settings, start, special), strict=False
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * learning_rate_factor(step, settings)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+            states = student(input_ids=ids, attention_mask=mask).last_hidden_state
+        pooled = mean_pool(states.float(), mask)
+        teacher = torch.from_numpy(targets[rows].astype(np.float32))
+        loss = 1 - torch.nn.functional.cosine_similarity(pooled, teacher).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        tokens += ids.numel()
+        mean_loss = loss.item() if step == start else 0.98 * mean_loss + 0.02 * loss.item()
+        progress.update()
+        if (step + 1) % 20 == 0:
+            progress.set_postfix(loss=f"{mean_loss:.4f}", tokens_s=f"{tokens / (time.time() - began):.0f}")
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+            _save(student, optimizer, step + 1, mean_loss, output)
+    progress.close()
+
+
+def _save(student: PreTrainedModel, optimizer: torch.optim.Optimizer, step: int, loss: float, output: Path) -> None:
+    student.save_pretrained(output)
+    state = {"step": step, "loss": loss, "optimizer": optimizer.state_dict()}
+    torch.save(state, output / "state.tmp")
+    (output / "state.tmp").replace(output / "state.pt")
+
+
+def _resume(student: PreTrainedModel, optimizer: torch.optim.Optimizer, output: Path) -> int:
+    path = output / "state.pt"
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    student.load_state_dict(type(student).from_pretrained(output).state_dict(), strict=False)
+    optimizer.load_state_dict(state["optimizer"])
+    _log.info("resumed at step %d", state["step"])
+    return int(state["step"])
+
+
+def distil(
+    teacher_path: str,
+    data_dir: Path,
+    output: Path,
+    languages: Sequence[str],
+    settings: DistilSettings,
+    extra_texts: Sequence[str] = (),
+) -> None:
+    """Build the vocabulary, the first embeddings and the targets (each once), then train the student.
+
+    Everything lands in ``output``, a ``transformers`` checkpoint; a stopped run goes on where it was.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    translated = [language for language in languages if language != "en"]
+    tokenizer_path = output / "tokenizer.json"
+    if not tokenizer_path.exists():
+        build_tokenizer(data_dir, translated, extra_texts, settings).save(str(tokenizer_path))
+    teacher_tokenizer = AutoTokenizer.from_pretrained(teacher_path)
+    teacher = AutoModel.from_pretrained(teacher_path, attn_implementation="eager", add_pooling_layer=False)
+    pairs = [read_parallel(data_dir / f"parallel/{language}.tsv.gz", language) for language in translated]
+    english = sorted({text for item in pairs for text in item.english})
+    target_path = output / "targets.npy"
+    if not target_path.exists():
+        np.save(target_path, teacher_embeddings(teacher, teacher_tokenizer, english))
+    targets = np.load(target_path, mmap_mode="r")
+    tokenizer = MessageTokenizer.load(tokenizer_path)
+    sentences = _encode(pairs, english, tokenizer)
+    student = _student(teacher, teacher_tokenizer, tokenizer_path, tokenizer, sentences, english, output, settings)
+    (output / "distil.json").write_text(
+        json.dumps({"teacher": teacher_path, "languages": list(languages), **asdict(settings)}, indent=2)
+    )
+    train_student(student, sentences, targets, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id), output, settings)
+
+
+def _encode(pairs: Sequence[ParallelText], english: Sequence[str], tokenizer: MessageTokenizer) -> list[Sentences]:
+    row_of = {text: row for row, text in enumerate(english)}
+    items = [("en", list(english), np.arange(len(english)))]
+    items += [(p.language, p.translated, np.array([row_of[text] for text in p.english])) for p in pairs]
+    result = []
+    for language, texts, target in tqdm(items, desc="tokenising"):
+        rows: list[np.ndarray] = []
+        for start in range(0, len(texts), 10_000):
+            rows += [tokens.ids.astype(np.int32) for tokens in tokenizer.encode(texts[start : start + 10_000])]
+        result.append(Sentences(language, rows, target))
+    return result
+
+
+def _student(
+    teacher: PreTrainedModel,
+    teacher_tokenizer: Any,
+    tokenizer_path: Path,
+    tokenizer: MessageTokenizer,
+    sentences: Sequence[Sentences],
+    english: Sequence[str],
+    output: Path,
+    settings: DistilSettings,
+) -> PreTrainedModel:
+    if (output / "state.pt").exists():
+        return AutoModel.from_pretrained(output, attn_implementation="eager", add_pooling_layer=False)
+    old_rows = teacher_tokenizer(list(english), add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
+    aligned = [AlignedIds(list(item.rows), [old_rows[row] for row in item.target]) for item in sentences]
+    old = teacher.get_input_embeddings().weight.detach().numpy()
+    backend = teacher_tokenizer.backend_tokenizer
+    backend.no_truncation()
+    weights = initial_embeddings(Tokenizer.from_file(str(tokenizer_path)), backend, old, aligned, seed=settings.seed)
+    teacher.resize_token_embeddings(tokenizer.vocab_size, mean_resizing=False)
+    teacher.get_input_embeddings().weight.data.copy_(torch.from_numpy(weights))
+    teacher.config.pad_token_id = tokenizer.pad_id
+    return teacher

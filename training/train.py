@@ -1,0 +1,279 @@
+"""Fine-tune an encoder for anger and urgency and write a complete checkpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
+
+from model.calibration import Calibration
+from model.checkpoint import TOKENIZER, Scoring
+from model.network import KalmConfig, KalmForScoring
+from model.scorer import Scorer
+from model.tokenizer import MessageTokenizer
+from training.batches import EvalBatches, TrainBatches, draw_weights
+from training.calibrate import fit_calibration, flag_threshold, scores_of
+from training.corpus import MESSAGES, Message, read_messages, read_split, sha256_of, split_messages
+from training.examples import EMOTIONS, Example
+from training.export import export_graph, graph_difference
+from training.metrics import grade_metrics
+from training.public import TRAINABLE, read_public
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger(__name__)
+# How much each public source counts beside the messages; noisy projected labels count least.
+PUBLIC_SHARES = {
+    "brighter": 0.30, "goemotions": 0.12, "xed": 0.08, "redv2_ro": 0.04, "cedr_ru": 0.04,
+    "xci_complaints": 0.08, "cesamard_aspect": 0.05, "mooc_urgency": 0.04,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """What shapes a fine-tuning run; recorded in the checkpoint."""
+
+    base_model: str
+    name: str = "kalm-mini"
+    steps: int = 1_500
+    batch_size: int = 48
+    max_tokens: int = 192
+    encoder_lr: float = 2e-4
+    head_lr: float = 2e-3
+    warmup_share: float = 0.06
+    weight_decay: float = 0.01
+    messages_share: float = 1.0
+    language_alpha: float = 0.3
+    emotions: bool = True
+    augmented: bool = True
+    flag_precision: float = 0.9
+    seed: int = 0
+    bf16: bool = True
+    save_steps: int = 250
+    public: tuple[str, ...] = ()
+    data: tuple[str, ...] = field(default=())
+
+
+class KalmTrainer(Trainer):
+    """A ``Trainer`` whose dataset items are whole batches."""
+
+    def __init__(self, *args: Any, settings: TrainSettings, **kwargs: Any) -> None:
+        self._settings = settings
+        super().__init__(*args, data_collator=lambda items: items[0], **kwargs)
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with a higher rate for the new head than for the encoder."""
+        if self.optimizer is None:
+            network = model or self.model
+            encoder = list(network.encoder.parameters())
+            known = {id(parameter) for parameter in encoder}
+            head = [parameter for parameter in network.parameters() if id(parameter) not in known]
+            groups = [
+                {"params": encoder, "lr": self._settings.encoder_lr},
+                {"params": head, "lr": self._settings.head_lr, "weight_decay": 0.0},
+            ]
+            self.optimizer = torch.optim.AdamW(groups, weight_decay=self._settings.weight_decay, fused=True)
+        return self.optimizer
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+
+def load_base(base_model: str, *, emotions: bool) -> KalmForScoring:
+    """Put a new scoring head on an encoder from a hub id or a path; a Kalm checkpoint keeps its head.
+
+    Raises:
+        OSError: the base model cannot be found or read.
+    """
+    path = Path(base_model)
+    names = EMOTIONS if emotions else ()
+    if (path / "config.json").is_file() and '"kalm"' in (path / "config.json").read_text(encoding="utf-8"):
+        config = KalmConfig.from_pretrained(base_model, emotions=names)
+        return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32)
+    encoder = AutoModel.from_pretrained(base_model, dtype=torch.float32, attn_implementation="eager")
+    return KalmForScoring(KalmConfig(encoder=encoder.config.to_dict(), emotions=names), encoder=_without_pooler(encoder))
+
+
+def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
+def gather(settings: TrainSettings, data_dir: Path | None) -> tuple[list[Message], list[Message], list[Example]]:
+    """Messages for training and for dev, and the public examples."""
+    paths = [Path(path) for path in settings.data] or sorted(MESSAGES.glob("*.jsonl"))
+    train, dev = split_messages(read_messages(paths), read_split())
+    if not train or not dev:
+        message = "the data needs messages of both parts: ids in split.json make the dev part"
+        raise ValueError(message)
+    if settings.public and data_dir is None:
+        message = "public data sets were named, so --data-dir must say where they are"
+        raise ValueError(message)
+    public = read_public(data_dir, settings.public) if settings.public and data_dir else []
+    return train, dev, public
+
+
+def train(settings: TrainSettings, output: Path, data_dir: Path | None = None, *, resume: bool = False) -> dict[str, Any]:
+    """Train, calibrate on dev, export the serving graph, and write the checkpoint to ``output``.
+
+    Work files go to ``<output>.run``; with ``resume`` a stopped run goes on from its last save.
+
+    Returns:
+        Dev figures by dimension.
+    """
+    transformers.set_seed(settings.seed)
+    train_messages, dev_messages, public = gather(settings, data_dir)
+    examples = [message.example() for message in train_messages] + public
+    shares = {"messages": settings.messages_share} | PUBLIC_SHARES
+    weights = draw_weights(examples, shares, settings.language_alpha)
+    model = load_base(settings.base_model, emotions=settings.emotions)
+    run = output.with_name(output.name + ".run")
+    tokenizer_path = find_tokenizer(settings.base_model, run)
+    tokenizer = MessageTokenizer.load(tokenizer_path)
+    if tokenizer.vocab_size > model.config.encoder.vocab_size:
+        message = f"the tokenizer has {tokenizer.vocab_size} pieces, the encoder only {model.config.encoder.vocab_size}"
+        raise ValueError(message)
+    batches = TrainBatches(
+        examples, weights, tokenizer, steps=settings.steps, batch_size=settings.batch_size,
+        max_tokens=settings.max_tokens, seed=settings.seed, augmented=settings.augmented, emotions=settings.emotions,
+    )  # fmt: skip
+    dev = [message.example() for message in dev_messages]
+    trainer = KalmTrainer(
+        model=model,
+        args=_arguments(settings, run),
+        train_dataset=batches,
+        eval_dataset=EvalBatches(dev, tokenizer, batch_size=32, max_tokens=settings.max_tokens),
+        compute_metrics=_dev_figures,
+        settings=settings,
+    )
+    trainer.train(resume_from_checkpoint=resume and any(run.glob("checkpoint-*")))
+    record = {
+        "command": " ".join(["python -m training", *sys.argv[1:]]),
+        "settings": asdict(settings),
+        "data_sha256": sha256_of(MESSAGES.glob("*.jsonl") if not settings.data else map(Path, settings.data)),
+        "examples": {"messages": len(train_messages), "dev": len(dev_messages), "public": len(public)},
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
+        "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry or "train_runtime" in entry],
+    }
+    return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record)
+
+
+def _arguments(settings: TrainSettings, run: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(run),
+        max_steps=settings.steps,
+        per_device_train_batch_size=1,
+        per_device_eval_batch_size=1,
+        learning_rate=settings.encoder_lr,
+        lr_scheduler_type="linear",
+        warmup_steps=round(settings.warmup_share * settings.steps),
+        max_grad_norm=1.0,
+        bf16=settings.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=settings.seed,
+        eval_strategy="steps",
+        eval_steps=settings.save_steps,
+        save_strategy="steps",
+        save_steps=settings.save_steps,
+        save_total_limit=1,
+        logging_steps=25,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        label_names=["labels"],
+    )
+
+
+def _dev_figures(prediction: Any) -> dict[str, float]:
+    """Figures of the uncalibrated network during training, to watch it by."""
+    logits, labels = prediction.predictions, prediction.label_ids
+    at_least = 1 / (1 + np.exp(-logits))
+    result = {}
+    for column, name in enumerate(("anger", "urgency")):
+        bounded = np.pad(at_least[:, column], ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+        figures = grade_metrics(bounded[:, :-1] - bounded[:, 1:], np.rint(labels[:, column].sum(axis=1)).astype(int))
+        result |= {f"{name}_{figure}": round(figures[figure], 4) for figure in ("qwk", "pearson", "auc")}
+    return result
+
+
+def find_tokenizer(base_model: str, run: Path) -> Path:
+    """``tokenizer.json`` of a base model, converted from its own format into ``run`` where it has none."""
+    path = Path(base_model) / TOKENIZER
+    if path.is_file():
+        return path
+    run.mkdir(parents=True, exist_ok=True)
+    AutoTokenizer.from_pretrained(base_model).backend_tokenizer.save(str(run / TOKENIZER))
+    return run / TOKENIZER
+
+
+def write_checkpoint(
+    model: KalmForScoring,
+    tokenizer: Path,
+    output: Path,
+    settings: TrainSettings,
+    dev: Sequence[Message],
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """Write weights in half precision, graph, tokenizer, calibration and the record of the run."""
+    output.mkdir(parents=True, exist_ok=True)
+    final = _without_emotions(model).half()
+    final.save_pretrained(output)
+    (output / "model.safetensors").chmod(0o644)
+    if tokenizer.resolve() != (output / TOKENIZER).resolve():
+        shutil.copyfile(tokenizer, output / TOKENIZER)
+    version = sha256_of([output / "model.safetensors"])["model.safetensors"][:12]
+    raw = Scoring(
+        settings.name, version,
+        {name: _identity() for name in model.config.dimensions}, dict.fromkeys(model.config.dimensions, 0.5),
+        window_tokens=_window_tokens(model),
+    )  # fmt: skip
+    raw.write(output)
+    export_graph(output)
+    calibrated, figures = _calibrate(output, raw, dev, settings)
+    calibrated.write(output)
+    record["graph_difference"] = graph_difference(output)
+    record["dev"] = figures
+    (output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def _window_tokens(model: KalmForScoring) -> int:
+    """Tokens of text in one window: 256 with the special ones, or as many as the encoder has positions."""
+    # RoBERTa and its kin number positions from the padding index on, which costs two.
+    positions = getattr(model.config.encoder, "max_position_embeddings", 256) - 2
+    return min(256, positions) - 2
+
+
+def _identity() -> Calibration:
+    return Calibration(1.0, (-1.0, 0.0, 1.0))
+
+
+def _without_emotions(model: KalmForScoring) -> KalmForScoring:
+    model.emotion_head = None
+    model.config.emotions = []
+    return model.cpu().eval()
+
+
+def _calibrate(
+    output: Path, raw: Scoring, dev: Sequence[Message], settings: TrainSettings
+) -> tuple[Scoring, dict[str, Any]]:
+    latents = Scorer.load(output, threads=2).latents([message.text for message in dev])
+    calibration, thresholds, figures = {}, {}, {}
+    for column, name in enumerate(raw.calibration):
+        grades = np.array([getattr(message, name) for message in dev])
+        calibration[name] = fit_calibration(latents[:, column], grades)
+        scores = scores_of(calibration[name], latents[:, column])
+        thresholds[name] = flag_threshold(scores, grades, precision=settings.flag_precision)
+        figures[name] = grade_metrics(calibration[name].grade_probabilities(latents[:, column]), grades)
+    return replace(raw, calibration=calibration, thresholds=thresholds), figures
