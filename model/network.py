@@ -34,11 +34,8 @@ class KalmConfig(PretrainedConfig):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if encoder is None:
-            encoder = BertConfig()
-        elif isinstance(encoder, dict):
-            encoder = AutoConfig.for_model(**encoder)
-        self.encoder = encoder
+        nested = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
+        self.encoder: PretrainedConfig = nested or BertConfig()
         self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
         self.emotions = list(emotions)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from model.windows import combine_windows, window_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _LENGTH_STEP = 8
 
@@ -87,7 +87,9 @@ class Scorer:
             raise CheckpointError(message) from error
 
     @classmethod
-    def load(cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = "onnxruntime", threads: int = 1) -> Scorer:
+    def load(
+        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = "onnxruntime", threads: int = 1
+    ) -> Scorer:
         """Load a checkpoint and its engine.
 
         Args:

@@ -82,7 +82,9 @@ class MessageTokenizer:
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenise a list of original texts; a blank text gives no tokens."""
         normalised = [normalise(text) for text in texts]
-        plain = [item.text if self._normalised else encodable(text) for item, text in zip(normalised, texts, strict=True)]
+        plain = [
+            item.text if self._normalised else encodable(text) for item, text in zip(normalised, texts, strict=True)
+        ]
         encodings = self._tokenizer.encode_batch(plain, add_special_tokens=False)
         return [self._tokens(item, encoding) for item, encoding in zip(normalised, encodings, strict=True)]
 

@@ -17,7 +17,17 @@ _SIGNATURES = (
     "\n\nSent from my iPhone",
     "\n\n{name} | {name} B.V. | www.example.com",
 )
-_NAMES = ("J. Jansen", "M. Rossi", "A. Novak", "K. Yilmaz", "S. Sharma", "L. Nowak", "O. Ahmed", "D. Silva", "I. Popescu")
+_NAMES = (
+    "J. Jansen",
+    "M. Rossi",
+    "A. Novak",
+    "K. Yilmaz",
+    "S. Sharma",
+    "L. Nowak",
+    "O. Ahmed",
+    "D. Silva",
+    "I. Popescu",
+)
 
 
 def lower_case(text: str, rng: random.Random) -> str:

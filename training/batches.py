@@ -32,7 +32,7 @@ def draw_weights(examples: Sequence[Example], source_shares: Mapping[str, float]
     counts = Counter((example.source, example.language) for example in examples)
     mass: Counter[str] = Counter()
     for (source, _), count in counts.items():
-        mass[source] += count**alpha  # type: ignore[assignment]
+        mass[source] += count**alpha
     total = sum(source_shares[source] for source in mass)
     by_cell = {
         (source, language): source_shares[source] / total * count**alpha / mass[source] / count

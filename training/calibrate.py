@@ -30,7 +30,9 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, pr
     def loss(values: np.ndarray) -> float:
         scale, cuts = unpack(values)
         margins = scale * standard[:, None] - cuts
-        at_least = np.concatenate([np.ones((len(grades), 1)), 1 / (1 + np.exp(-margins)), np.zeros((len(grades), 1))], 1)
+        at_least = np.concatenate(
+            [np.ones((len(grades), 1)), 1 / (1 + np.exp(-margins)), np.zeros((len(grades), 1))], 1
+        )
         chosen = at_least[np.arange(len(grades)), grades] - at_least[np.arange(len(grades)), grades + 1]
         return float(-np.log(np.maximum(chosen, 1e-12)).mean() + prior * np.sum(values**2))
 

@@ -67,7 +67,9 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def build_tokenizer(data_dir: Path, languages: Sequence[str], extra: Sequence[str], settings: DistilSettings) -> Tokenizer:
+def build_tokenizer(
+    data_dir: Path, languages: Sequence[str], extra: Sequence[str], settings: DistilSettings
+) -> Tokenizer:
     """Train the vocabulary on both sides of the parallel texts, monolingual texts and ``extra`` texts."""
     texts: dict[str, list[str]] = {"messages": list(extra)} if extra else {}
     english: set[str] = set()
@@ -91,7 +93,12 @@ def teacher_embeddings(teacher: PreTrainedModel, tokenizer: Any, texts: Sequence
     for start in tqdm(range(0, len(order), batch), desc="teacher"):
         index = order[start : start + batch]
         inputs = tokenizer(
-            [texts[i] for i in index], padding=True, truncation=True, max_length=64, pad_to_multiple_of=8, return_tensors="pt"
+            [texts[i] for i in index],
+            padding=True,
+            truncation=True,
+            max_length=64,
+            pad_to_multiple_of=8,
+            return_tensors="pt",
         )
         with torch.autocast("cpu", torch.bfloat16):
             states = teacher(**inputs).last_hidden_state
@@ -114,11 +121,11 @@ def batches(
     english = np.array([item.language == "en" for item in sentences])
     weights[~english] *= (1 - settings.english_share) / weights[~english].sum()
     weights[english] *= settings.english_share / max(weights[english].sum(), 1e-9)
-    bucket_of = [
-        np.searchsorted(LENGTHS, [min(len(row) + 2, LENGTHS[-1]) for row in item.rows]) for item in sentences
-    ]
+    bucket_of = [np.searchsorted(LENGTHS, [min(len(row) + 2, LENGTHS[-1]) for row in item.rows]) for item in sentences]
     members = [[np.flatnonzero(buckets == b) for b in range(len(LENGTHS))] for buckets in bucket_of]
-    shares = np.array([[len(m) / max(len(item.rows), 1) for m in ms] for item, ms in zip(sentences, members, strict=True)])
+    shares = np.array(
+        [[len(m) / max(len(item.rows), 1) for m in ms] for item, ms in zip(sentences, members, strict=True)]
+    )
     joint = weights[:, None] * shares
     # A batch of a short bucket holds more sentences, so buckets are drawn by their tokens.
     mass = joint.sum(0) * np.array(LENGTHS)
@@ -279,7 +286,7 @@ def _student(
     if (output / "state.pt").exists():
         return AutoModel.from_pretrained(output, attn_implementation="eager", add_pooling_layer=False)
     old_rows = teacher_tokenizer(list(english), add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
-    aligned = [AlignedIds(list(item.rows), [old_rows[row] for row in item.target]) for item in sentences]
+    aligned = [AlignedIds(item.rows, [old_rows[row] for row in item.target]) for item in sentences]
     old = teacher.get_input_embeddings().weight.detach().numpy()
     backend = teacher_tokenizer.backend_tokenizer
     backend.no_truncation()

@@ -44,4 +44,4 @@ def cuts_of_presence(share: float) -> Cuts:
 
 def grade_of(cuts: Cuts) -> int | None:
     """The grade that full, hard cuts spell; None when any is unknown."""
-    return None if np.isnan(cuts).any() else int(round(sum(cuts)))
+    return None if np.isnan(cuts).any() else round(sum(cuts))

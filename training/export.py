@@ -108,7 +108,9 @@ def _stored_weights(path: Path) -> list[_Stored]:
             continue
         begin, end = entry["data_offsets"]
         values = np.frombuffer(data[begin:end].tobytes(), dtype=_DTYPES[entry["dtype"]])
-        stored.append(_Stored(name, 8 + size + begin, end - begin, tuple(entry["shape"]), values.reshape(entry["shape"])))
+        stored.append(
+            _Stored(name, 8 + size + begin, end - begin, tuple(entry["shape"]), values.reshape(entry["shape"]))
+        )
     return stored
 
 

@@ -43,7 +43,9 @@ def grade_metrics(probabilities: np.ndarray, grades: np.ndarray) -> dict[str, fl
         return {
             "auc": float(roc_auc_score(truth, high)) if both else float("nan"),
             "ap": float(average_precision_score(truth, high)) if both else float("nan"),
-            "qwk": float(cohen_kappa_score(grades, np.rint(expected).astype(int), weights="quadratic", labels=[0, 1, 2, 3])),
+            "qwk": float(
+                cohen_kappa_score(grades, np.rint(expected).astype(int), weights="quadratic", labels=[0, 1, 2, 3])
+            ),
             "pearson": float(pearsonr(expected, grades)[0]) if varied else float("nan"),
             "ece": expected_calibration_error(high, truth.astype(float)),
         }

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CORE_LANGUAGES = ("ar", "cs", "de", "en", "es", "fr", "hi", "it", "nl", "pl", "pt", "ro", "ru", "sv", "tr", "uk")
 EXTRA_LANGUAGES = ("da", "el", "fi", "hu", "id", "ja", "ko", "no", "vi", "zh")

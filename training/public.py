@@ -25,7 +25,7 @@ _BRIGHTER = {
     "afr": "af", "arq": "ar", "ary": "ar", "deu": "de", "eng": "en", "esp": "es", "hin": "hi",
     "ptbr": "pt", "ptmz": "pt", "ron": "ro", "rus": "ru", "swe": "sv", "ukr": "uk",
 }  # fmt: skip
-_XED = "ar br cs da de es fr it nl no pl pt ro ru sv tr".split()
+_XED = ["ar", "br", "cs", "da", "de", "es", "fr", "it", "nl", "no", "pl", "pt", "ro", "ru", "sv", "tr"]
 _XED_EMOTIONS = {1: "anger", 3: "disgust", 4: "fear", 5: "joy", 6: "sadness"}
 _GOEMOTIONS = {
     "anger": "anger", "annoyance": "anger", "disgust": "disgust", "fear": "fear", "nervousness": "fear",
@@ -46,8 +46,10 @@ _POST_URGENCY = (0.0, 0.1, 0.3, 0.6, 0.8, 0.95, 1.0)
 
 def _rows(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-        yield from csv.DictReader(lines, delimiter=delimiter, quoting=quoting)
+        if delimiter == "\t":
+            yield from csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.DictReader(lines)
 
 
 def brighter(root: Path, split: str = "train") -> Iterator[Example]:
@@ -126,7 +128,13 @@ def redv2_ro(root: Path, split: str = "train") -> Iterator[Example]:
             emotions = {name: min(1.0, shares[name]) for name in EMOTIONS if name in shares}
             text = row.get("text_anonimized") or row["text"]
             yield Example(
-                f"redv2-{row['text_id']}", text, "ro", "redv2_ro", cuts_of_presence(emotions["anger"]), UNKNOWN, emotions
+                f"redv2-{row['text_id']}",
+                text,
+                "ro",
+                "redv2_ro",
+                cuts_of_presence(emotions["anger"]),
+                UNKNOWN,
+                emotions,
             )
 
 

@@ -26,7 +26,7 @@ from training.corpus import MESSAGES, Message, read_messages, read_split, sha256
 from training.examples import EMOTIONS, Example
 from training.export import export_graph, graph_difference
 from training.metrics import grade_metrics
-from training.public import TRAINABLE, read_public
+from training.public import read_public
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ class KalmTrainer(Trainer):
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a higher rate for the new head than for the encoder."""
-        if self.optimizer is None:
+        if self.optimizer is None:  # type: ignore[has-type]
             network = model or self.model
             encoder = list(network.encoder.parameters())
             known = {id(parameter) for parameter in encoder}
@@ -86,6 +86,7 @@ class KalmTrainer(Trainer):
         return self.optimizer
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        del args, kwargs
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
 
@@ -101,7 +102,9 @@ def load_base(base_model: str, *, emotions: bool) -> KalmForScoring:
         config = KalmConfig.from_pretrained(base_model, emotions=names)
         return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32)
     encoder = AutoModel.from_pretrained(base_model, dtype=torch.float32, attn_implementation="eager")
-    return KalmForScoring(KalmConfig(encoder=encoder.config.to_dict(), emotions=names), encoder=_without_pooler(encoder))
+    return KalmForScoring(
+        KalmConfig(encoder=encoder.config.to_dict(), emotions=names), encoder=_without_pooler(encoder)
+    )
 
 
 def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
@@ -124,7 +127,9 @@ def gather(settings: TrainSettings, data_dir: Path | None) -> tuple[list[Message
     return train, dev, public
 
 
-def train(settings: TrainSettings, output: Path, data_dir: Path | None = None, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    settings: TrainSettings, output: Path, data_dir: Path | None = None, *, resume: bool = False
+) -> dict[str, Any]:
     """Train, calibrate on dev, export the serving graph, and write the checkpoint to ``output``.
 
     Work files go to ``<output>.run``; with ``resume`` a stopped run goes on from its last save.
@@ -199,7 +204,7 @@ def _dev_figures(prediction: Any) -> dict[str, float]:
     """Figures of the uncalibrated network during training, to watch it by."""
     logits, labels = prediction.predictions, prediction.label_ids
     at_least = 1 / (1 + np.exp(-logits))
-    result = {}
+    result: dict[str, float] = {}
     for column, name in enumerate(("anger", "urgency")):
         bounded = np.pad(at_least[:, column], ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
         figures = grade_metrics(bounded[:, :-1] - bounded[:, 1:], np.rint(labels[:, column].sum(axis=1)).astype(int))

@@ -66,11 +66,11 @@ def train_tokenizer(
 class AlignedIds:
     """Token ids of aligned sentences: ``source[i]`` in the new vocabulary, ``target[i]`` in the old."""
 
-    source: list[Sequence[int]]
-    target: list[Sequence[int]]
+    source: Sequence[Sequence[int] | np.ndarray]
+    target: Sequence[Sequence[int] | np.ndarray]
 
 
-def _incidence(rows: Sequence[Sequence[int]], width: int) -> sparse.csr_matrix:
+def _incidence(rows: Sequence[Sequence[int] | np.ndarray], width: int) -> sparse.csr_matrix:
     unique = [np.unique(np.asarray(row, dtype=np.int64)) for row in rows]
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in unique])])
     indices = np.concatenate(unique) if unique else np.zeros(0, dtype=np.int64)
@@ -148,7 +148,7 @@ def initial_embeddings(
             else:
                 result[index] = rng.normal(0, spread, hidden)
                 random_pieces += 1
-    special = [new.token_to_id(token) for token in SPECIAL_TOKENS]
+    special = [found for token in SPECIAL_TOKENS if (found := new.token_to_id(token)) is not None]
     norms = np.linalg.norm(result, axis=1, keepdims=True)
     scaled = result / np.maximum(norms, 1e-6) * np.median(np.linalg.norm(old_embeddings, axis=1))
     scaled[special] = result[special]

@@ -1,0 +1,49 @@
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+DATA_DIR ?= ../shared/data
+STEPS ?= 2500
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format distil train evaluate clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.serve: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.serve requirements-train.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+install: $(VENV)/.serve ## Make .venv with what serving needs
+
+run: install ## Serve the shipped checkpoint on KALM_HOST:KALM_PORT (127.0.0.1:8080)
+	exec $(BIN)/python -m service
+
+lint: $(VENV)/.dev ## Style, types, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test: lint ## Lint, then run all tests
+	$(BIN)/python -m pytest
+
+distil: $(VENV)/.dev ## Make the multilingual encoder (DATA_DIR holds the public data)
+	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --output runs/encoder
+
+train: $(VENV)/.dev ## Fine-tune runs/encoder into runs/kalm-mini
+	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) --output runs/kalm-mini
+
+evaluate: $(VENV)/.dev ## Measure the shipped checkpoint; the report goes to reports/
+	$(BIN)/python -m training evaluate --report reports/kalm-mini
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

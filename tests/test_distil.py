@@ -1,0 +1,92 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from model.tokenizer import MessageTokenizer
+from training.distil import DistilSettings, distil, learning_rate_factor, mean_pool
+from training.vocabulary import AlignedIds, translated_embeddings
+
+WORDS = {"one": "een", "two": "twee", "red": "rood", "blue": "blauw", "house": "huis", "tree": "boom", "dog": "hond"}
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    rng = np.random.default_rng(0)
+    english = [" ".join(rng.choice(list(WORDS), 3)) for _ in range(400)]
+    rows = [f"{text}\t{' '.join(WORDS[word] for word in text.split())}\tmade" for text in english]
+    (tmp_path / "parallel").mkdir()
+    with gzip.open(tmp_path / "parallel/nl.tsv.gz", "wt", encoding="utf-8") as file:
+        file.write("en\ttext\tsource\n" + "\n".join(rows) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    folder = tmp_path / "teacher"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    raw = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    raw.normalizer, raw.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    raw.train_from_iterator([" ".join(WORDS)] * 9, trainers.WordPieceTrainer(vocab_size=90, special_tokens=special))
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
+    PreTrainedTokenizerFast(tokenizer_object=raw, **names).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=raw.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def run(teacher, data_dir, output, steps):
+    settings = DistilSettings(steps=steps, batch_tokens=256, vocab_size=80, checkpoint_every=20, warmup=5, bf16=False)
+    distil(str(teacher), data_dir, output, ("en", "nl"), settings)
+
+
+def loss_of(output):
+    return torch.load(output / "state.pt", weights_only=True)["loss"]
+
+
+def test_student_learns_resumes_and_can_be_loaded(teacher, data_dir, tmp_path):
+    output = tmp_path / "student"
+    run(teacher, data_dir, output, 20)
+    first = loss_of(output)
+    run(teacher, data_dir, output, 120)
+    assert loss_of(output) < first
+    assert json.loads((output / "distil.json").read_text())["steps"] == 120
+    student = BertModel.from_pretrained(output, add_pooling_layer=False).eval()
+    tokenizer = MessageTokenizer.load(output / "tokenizer.json")
+
+    def embed(text):
+        ids = torch.tensor([[tokenizer.cls_id, *tokenizer.encode([text])[0].ids, tokenizer.sep_id]])
+        with torch.inference_mode():
+            return mean_pool(student(input_ids=ids).last_hidden_state, torch.ones_like(ids))
+
+    near = torch.cosine_similarity(embed("red house dog"), embed("rood huis hond"))
+    far = torch.cosine_similarity(embed("red house dog"), embed("twee boom blauw"))
+    assert near > far
+
+
+def test_translations_are_found_in_aligned_sentences():
+    rng = np.random.default_rng(0)
+    rows = [rng.choice(6, 3, replace=False) for _ in range(500)]
+    old = np.eye(6, dtype=np.float32)
+    found, weight = translated_embeddings([AlignedIds(rows, [(row + 1) % 6 for row in rows])], old, 7)
+    assert found[:6].argmax(axis=1).tolist() == [1, 2, 3, 4, 5, 0]
+    assert weight[6] == 0
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    settings = DistilSettings(steps=1000, warmup=100, decay=0.3)
+    assert learning_rate_factor(0, settings) == pytest.approx(0.01)
+    assert learning_rate_factor(500, settings) == 1.0
+    assert learning_rate_factor(850, settings) == pytest.approx(0.5)
+    assert learning_rate_factor(1000, settings) == 0.0

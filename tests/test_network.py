@@ -1,0 +1,78 @@
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, DistilBertConfig, ModernBertConfig, XLMRobertaConfig
+
+from model.network import KalmConfig, KalmForScoring, inner_tokens, masked_bce
+
+SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return KalmForScoring(KalmConfig(encoder=BertConfig(**SMALL).to_dict(), emotions=("anger", "joy"))).eval()
+
+
+def batch():
+    ids = torch.tensor([[2, 7, 8, 9, 3], [2, 10, 3, 0, 0]])
+    return {"input_ids": ids, "attention_mask": (ids > 0).long()}
+
+
+def test_shares_sum_to_the_latent_and_skip_special_tokens(model):
+    output = model(**batch())
+    torch.testing.assert_close(output.shares.sum(1), output.latents)
+    assert (output.shares[0, [0, 4]] == 0).all()
+    assert (output.shares[1, [0, 2, 3, 4]] == 0).all()
+
+
+def test_inner_tokens():
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
+    assert inner_tokens(mask).tolist() == [[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+
+
+def test_cuts_stay_ordered_whatever_the_weights(model):
+    with torch.no_grad():
+        model.cut_gaps.copy_(torch.tensor([[-20.0, 3.0], [0.0, -5.0]]))
+    assert (model.cuts.diff(dim=1) > 0).all()
+
+
+def test_save_and_load_give_the_same_scores(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    loaded = KalmForScoring.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(loaded(**batch()).logits, model(**batch()).logits)
+    assert loaded.config.levels == model.config.levels
+    assert loaded.config.emotions == ["anger", "joy"]
+
+
+def test_unknown_labels_cost_nothing(model):
+    labels = torch.full((2, 2, 3), float("nan"))
+    assert model(**batch(), labels=labels).loss == 0
+    labels[0, 0, 0] = 1.0
+    emotions = torch.full((2, 2), float("nan"))
+    output = model(**batch(), labels=labels, emotions=emotions)
+    expected = torch.nn.functional.softplus(-output.logits[0, 0, 0])
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_rows_are_weighted():
+    logits, targets = torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [0.0]])
+    only_first = masked_bce(logits, targets, torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(only_first, torch.tensor(2.0).log())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BertConfig(**SMALL),
+        XLMRobertaConfig(**SMALL, pad_token_id=1),
+        DistilBertConfig(vocab_size=50, dim=16, n_layers=1, n_heads=2, hidden_dim=32),
+        ModernBertConfig(**SMALL, pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_any_encoder_fits(config, tmp_path):
+    encoder = AutoModel.from_config(config)
+    model = KalmForScoring(KalmConfig(encoder=encoder.config.to_dict()), encoder=encoder).eval()
+    model.save_pretrained(tmp_path)
+    loaded = KalmForScoring.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(loaded(**batch()).latents, model(**batch()).latents)

@@ -1,0 +1,121 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
+
+from model.scorer import Scorer
+from model.tokenizer import MessageTokenizer
+from training.__main__ import main
+from training.augment import augment, typing_errors, without_diacritics
+from training.batches import TrainBatches, draw_weights
+from training.evaluate import evaluate, render
+from training.examples import Example, cuts_of_grade
+from training.train import TrainSettings, load_base, train
+
+
+def test_checkpoint_records_how_it_was_made(tiny_checkpoint, tiny_data):
+    record = json.loads((tiny_checkpoint / "training.json").read_text())
+    assert record["settings"]["seed"] == 0
+    assert list(record["data_sha256"]) == [tiny_data.name]
+    assert set(record["dev"]) == {"anger", "urgency"}
+    assert record["graph_difference"] < 1e-4
+
+
+def test_the_same_seed_gives_the_same_weights(tiny_base, tiny_data, tmp_path):
+    settings = TrainSettings(base_model=str(tiny_base), steps=3, batch_size=4, save_steps=3, data=(str(tiny_data),))
+    train(settings, tmp_path / "a")
+    train(settings, tmp_path / "b")
+    a, b = (Scorer.load(tmp_path / name).latents(["Waar is het?"]) for name in "ab")
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_checkpoint_can_be_trained_on(tiny_checkpoint):
+    model = load_base(str(tiny_checkpoint), emotions=True)
+    reference = Scorer.load(tiny_checkpoint, engine="torch").engine._model
+    torch.testing.assert_close(model.token_values.weight, reference.token_values.weight)
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_foreign_bases_with_their_own_tokenizer(kind, tmp_path, tiny_data):
+    """As from a hub: an encoder and a tokenizer that know nothing of Kalm."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] if kind == "bert" else ["<s>", "<pad>", "</s>", "<unk>"]
+    pad, unk = ("[PAD]", "[UNK]") if kind == "bert" else ("<pad>", "<unk>")
+    raw = Tokenizer(models.BPE(unk_token=unk))
+    raw.pre_tokenizer = pre_tokenizers.Metaspace()
+    raw.train_from_iterator(
+        ["Waar is mijn pakket Where is it"] * 5, trainers.BpeTrainer(special_tokens=words, vocab_size=90)
+    )
+    PreTrainedTokenizerFast(tokenizer_object=raw, pad_token=pad, unk_token=unk).save_pretrained(tmp_path / "base")
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    if kind == "bert":
+        BertModel(BertConfig(vocab_size=100, **small)).save_pretrained(tmp_path / "base")
+    else:
+        XLMRobertaModel(XLMRobertaConfig(vocab_size=100, pad_token_id=1, **small)).save_pretrained(tmp_path / "base")
+    assert AutoTokenizer.from_pretrained(tmp_path / "base").is_fast
+    settings = TrainSettings(
+        base_model=str(tmp_path / "base"), steps=2, batch_size=4, save_steps=2, max_tokens=64, data=(str(tiny_data),)
+    )
+    train(settings, tmp_path / "out")
+    text = "Waar is mijn pakket?"
+    (score,) = Scorer.load(tmp_path / "out").score([text], explain=True)
+    assert [text[w.start : w.end] for w in score.explanation] == ["Waar", "is", "mijn", "pakket", "?"]
+
+
+def test_batches_depend_on_seed_and_number_alone(tiny_base):
+    tokenizer = MessageTokenizer.load(tiny_base / "tokenizer.json")
+    examples = [
+        Example(str(i), f"bericht nummer {i} " * (i % 7 + 1), "nl", "messages", cuts_of_grade(i % 4)) for i in range(50)
+    ]
+    weights = np.full(50, 0.02)
+
+    def make(seed):
+        return TrainBatches(examples, weights, tokenizer, steps=40, batch_size=4, max_tokens=32, seed=seed)
+
+    one, other = make(1), make(1)
+    torch.testing.assert_close(one[20]["input_ids"], other[20]["input_ids"])
+    assert one[3]["input_ids"].shape[1] % 16 == 0
+    assert not torch.equal(one[0]["labels"].nan_to_num(9), make(2)[0]["labels"].nan_to_num(9))
+
+
+def test_draws_follow_sources_and_lift_small_languages():
+    examples = [Example("", "x", "en", "messages")] * 90 + [Example("", "x", "uk", "messages")] * 10
+    examples += [Example("", "x", "en", "xed")] * 1000
+    weights = draw_weights(examples, {"messages": 3.0, "xed": 1.0}, alpha=0.5)
+    assert weights[:100].sum() == pytest.approx(0.75)
+    assert weights[90:100].sum() == pytest.approx(0.75 * 10**0.5 / (10**0.5 + 90**0.5))
+
+
+def test_augmentation_keeps_the_words_recognisable():
+    import random
+
+    rng = random.Random(0)
+    text = "Où est mon colis? Het pakket is onmiddellijk nodig, ağır ışık, мой заказ"
+    assert without_diacritics(text, rng) == "Ou est mon colis? Het pakket is onmiddellijk nodig, agır ısık, мой заказ"
+    assert abs(len(typing_errors(text, rng)) - len(text)) <= 5
+    assert augment(text, random.Random(3)) == augment(text, random.Random(3))
+    assert all(augment("ok", random.Random(i)) for i in range(50))
+
+
+def test_report_has_every_figure_and_both_baselines(scorer, tiny_data, tmp_path):
+    result = evaluate(scorer, tmp_path / "report", [tiny_data])
+    assert set(result["figures"]) == {"tiny", "tf-idf", "keywords"}
+    for system in result["figures"].values():
+        for dimension in system.values():
+            assert set(dimension) == {"all", "nl", "en"}
+            assert {"auc", "ap", "qwk", "pearson", "ece"} <= set(dimension["nl"])
+    text = (tmp_path / "report/report.md").read_text()
+    assert text == render(json.loads((tmp_path / "report/report.json").read_text()))
+    assert (tmp_path / "report/calibration.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("command", ["distil", "train", "evaluate", "export", "split"])
+def test_help_of_every_command(command):
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")

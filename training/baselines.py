@@ -1,0 +1,62 @@
+"""What the model must beat: character n-grams with logistic regression, and a list of keywords."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from model.labels import DIMENSIONS
+from model.text import SHOUT, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.corpus import Message
+
+KEYWORDS = Path(__file__).parent / "data" / "keywords.json"
+
+
+def tfidf(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.ndarray]:
+    """Grade probabilities ``(len(dev), 4)`` by dimension, of TF-IDF character 1-5-grams and logistic regression.
+
+    Trained on all languages together, which did better here than one model a language.
+    """
+    result = {}
+    for name in DIMENSIONS:
+        classifier = make_pipeline(
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), min_df=2, sublinear_tf=True, max_features=200_000),
+            LogisticRegression(C=10, max_iter=300),
+        )
+        classifier.fit([m.text for m in train], [getattr(m, name) for m in train])
+        result[name] = classifier.predict_proba([m.text for m in dev])
+    return result
+
+
+def keywords(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.ndarray]:
+    """Grade probabilities ``(len(dev), 4)`` by dimension, of the number of keywords (and, for anger, of shouting).
+
+    The probabilities are the shares of grades among training messages with the same number of hits.
+    """
+    lists = json.loads(KEYWORDS.read_text(encoding="utf-8"))
+    result = {}
+    for name in DIMENSIONS:
+        table = np.ones((4, 4))
+        for message in train:
+            table[_hits(message, lists, name), getattr(message, name)] += 1
+        table /= table.sum(axis=1, keepdims=True)
+        result[name] = table[[_hits(message, lists, name) for message in dev]]
+    return result
+
+
+def _hits(message: Message, lists: dict[str, dict[str, list[str]]], name: str) -> int:
+    text = " " + normalise(message.text).text
+    count = sum(f" {normalise(word).text}" in text for word in lists[message.language][name])
+    if name == "anger":
+        count += (text.count(SHOUT) >= 3) + ("!!!" in text)
+    return min(count, 3)

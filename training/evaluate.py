@@ -1,0 +1,160 @@
+"""Measure a checkpoint and its baselines on the dev part and write the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model.labels import DIMENSIONS
+from training.baselines import keywords, tfidf
+from training.corpus import MESSAGES, SPLIT, Message, read_messages, read_split, sha256_of, split_messages
+from training.metrics import HIGH, bootstrap_interval, grade_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from model.scorer import Scorer
+
+FIGURES = ("auc", "ap", "qwk", "pearson", "ece")
+_ROUNDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Grade probabilities of every system on the same messages."""
+
+    messages: list[Message]
+    probabilities: dict[str, dict[str, np.ndarray]]
+
+    def grades(self, dimension: str) -> np.ndarray:
+        """True grades ``(n,)``."""
+        return np.array([getattr(message, dimension) for message in self.messages])
+
+
+def score_grades(scorer: Scorer, messages: Sequence[Message]) -> dict[str, np.ndarray]:
+    """Grade probabilities ``(len(messages), 4)`` by dimension, as the service would give them."""
+    scores = scorer.score([message.text for message in messages])
+    return {name: np.array([getattr(score, name).grades for score in scores]) for name in DIMENSIONS}
+
+
+def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] = ()) -> dict[str, Any]:
+    """Figures of the scorer and both baselines, per language and overall; the report goes to a directory."""
+    train, dev = split_messages(read_messages(list(paths) or MESSAGES), read_split())
+    systems = {
+        scorer.name: score_grades(scorer, dev),
+        "tf-idf": tfidf(train, dev),
+        "keywords": keywords(train, dev),
+    }
+    evaluation = Evaluation(dev, systems)
+    result = {
+        "model": scorer.name,
+        "version": scorer.version,
+        "messages": {"train": len(train), "dev": len(dev)},
+        "data_sha256": sha256_of([*(paths or MESSAGES.glob("*.jsonl")), SPLIT]),
+        "flags": _flag_figures(scorer, evaluation),
+        "figures": {
+            system: {name: _by_language(evaluation, system, name) for name in DIMENSIONS} for system in systems
+        },
+    }
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        (report / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        (report / "report.md").write_text(render(result), encoding="utf-8")
+        plot(evaluation, scorer.name, report)
+    return result
+
+
+def _by_language(evaluation: Evaluation, system: str, dimension: str) -> dict[str, dict[str, Any]]:
+    probabilities = evaluation.probabilities[system][dimension]
+    grades = evaluation.grades(dimension)
+    languages = np.array([message.language for message in evaluation.messages])
+    result: dict[str, dict[str, Any]] = {"all": dict(grade_metrics(probabilities, grades))}
+    for figure in ("auc", "qwk", "pearson"):
+        result["all"][f"{figure}_interval"] = bootstrap_interval(
+            lambda i, figure=figure: grade_metrics(probabilities[i], grades[i])[figure],  # type: ignore[misc]
+            len(grades), rounds=_ROUNDS,
+        )  # fmt: skip
+    for language in sorted(set(languages)):
+        own = languages == language
+        result[str(language)] = {"n": int(own.sum())} | grade_metrics(probabilities[own], grades[own])
+    return result
+
+
+def _flag_figures(scorer: Scorer, evaluation: Evaluation) -> dict[str, float]:
+    """Precision and recall of the flag, and the share of messages that it flags."""
+    top = np.arange(4) / 3
+    mine = evaluation.probabilities[scorer.name]
+    flagged = np.any([mine[name] @ top >= scorer.thresholds[name] for name in DIMENSIONS], axis=0)
+    needed = np.any([evaluation.grades(name) >= HIGH for name in DIMENSIONS], axis=0)
+    hits = (flagged & needed).sum()
+    return {
+        "precision": float(hits / max(flagged.sum(), 1)),
+        "recall": float(hits / max(needed.sum(), 1)),
+        "flagged": float(flagged.mean()),
+        "needed": float(needed.mean()),
+    }
+
+
+def render(result: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    lines = [f"# {result['model']} {result['version']} on the dev part", ""]
+    lines += [f"{result['messages']['dev']} messages, none of them trained on. AUC and AP are of grade >= 2; QWK is of"]
+    lines += ["the rounded expected grade; Pearson of the expected grade; ECE of P(grade >= 2).", ""]
+    for name in DIMENSIONS:
+        lines += [f"## {name.capitalize()}", "", "| system | AUC | AP | QWK | Pearson | ECE |", "| --- " * 6 + "|"]
+        for system, figures in result["figures"].items():
+            overall = figures[name]["all"]
+            lines.append(f"| {system} | " + " | ".join(_cell(overall, figure) for figure in FIGURES) + " |")
+        lines += ["", "QWK (AUC) by language:", ""]
+        systems = list(result["figures"])
+        lines += ["| language | n | " + " | ".join(systems) + " |", "| --- " * (len(systems) + 2) + "|"]
+        for language, own in result["figures"][systems[0]][name].items():
+            if language != "all":
+                cells = [result["figures"][system][name][language] for system in systems]
+                lines.append(
+                    f"| {language} | {own['n']} | "
+                    + " | ".join(f"{c['qwk']:.2f} ({c['auc']:.2f})" for c in cells)
+                    + " |"
+                )
+        lines.append("")
+    flags = result["flags"]
+    lines += [
+        "## Flags", "",
+        f"With the checkpoint's thresholds {flags['flagged']:.0%} of the messages are flagged;",
+        f"{flags['precision']:.0%} of these have grade >= 2 in anger or urgency (precision), which is",
+        f"{flags['recall']:.0%} of all that have (recall).",
+        "", "![calibration](calibration.png)", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _cell(figures: dict[str, Any], figure: str) -> str:
+    interval = figures.get(f"{figure}_interval")
+    return f"{figures[figure]:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+
+
+def plot(evaluation: Evaluation, system: str, report: Path) -> None:
+    """Reliability diagrams of P(grade >= 2) and score distributions by true grade, ``calibration.png``."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
+    for (above, below), name in zip(axes.T, DIMENSIONS, strict=True):
+        probabilities, grades = evaluation.probabilities[system][name], evaluation.grades(name)
+        high = probabilities[:, HIGH:].sum(axis=1)
+        bins = np.minimum((high * 10).astype(int), 9)
+        points = [(high[bins == b].mean(), (grades[bins == b] >= HIGH).mean()) for b in range(10) if (bins == b).any()]
+        above.plot([0, 1], [0, 1], color="grey", linewidth=1)
+        above.plot(*zip(*points, strict=True), marker="o")
+        above.set(title=name, xlabel="predicted P(grade >= 2)", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
+        scores = probabilities @ np.arange(4) / 3
+        below.boxplot([scores[grades == grade] for grade in range(4)], tick_labels=list("0123"))
+        below.set(xlabel="true grade", ylabel="score", ylim=(0, 1))
+    figure.savefig(report / "calibration.png", dpi=110)
+    plt.close(figure)
