@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from typing import Any
@@ -10,6 +11,8 @@ from service.logs import logging_config
 from service.settings import load_settings
 
 _settings = load_settings()
+# In memory where there is such a place, so that a read-only or slow disk does not matter.
+_scratch = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
@@ -19,6 +22,7 @@ timeout = _settings.request_timeout
 graceful_timeout = _settings.graceful_timeout
 keepalive = 65
 preload_app = False
+worker_tmp_dir = _scratch
 control_socket_disable = True
 limit_request_line = 4094
 limit_request_fields = 100
@@ -28,7 +32,7 @@ raw_env: list[str] = []
 _metrics_folder: str | None = None
 if workers > 1:
     # One folder for all workers, so that /metrics of any of them tells of all.
-    _metrics_folder = tempfile.mkdtemp(prefix="kalm-metrics-")
+    _metrics_folder = tempfile.mkdtemp(prefix="kalm-metrics-", dir=_scratch)
     raw_env.append(f"PROMETHEUS_MULTIPROC_DIR={_metrics_folder}")
 
 

@@ -164,6 +164,18 @@ def export(checkpoint: Path) -> None:
     click.echo(f"{path}: largest difference of a token's share from torch {graph_difference(checkpoint):.2e}")
 
 
+@main.command()
+@click.option("--checkpoint", type=_PATH, required=True)
+@click.option("--report", type=_PATH, required=True, help="Folder that `evaluate --report` wrote.")
+@click.option("--readme", type=_PATH, default=None, help="Also put the overall figures into this README.")
+def card(checkpoint: Path, report: Path, readme: Path | None) -> None:
+    """Write a checkpoint's model card from its record and its report."""
+    from training.card import write_card
+
+    write_card(checkpoint, report, readme)
+    click.echo(f"{checkpoint / 'README.md'}")
+
+
 @main.command("split")
 def split_command() -> None:
     """Put about 15 % of newly added messages into the dev part; earlier choices stay."""

@@ -163,7 +163,8 @@ def train(
         settings=settings,
     )
     trainer.train(resume_from_checkpoint=resume and any(run.glob("checkpoint-*")))
-    record = {
+    record: dict[str, Any] = {
+        "base": _base_record(Path(settings.base_model)),
         "command": " ".join(["python -m training", *sys.argv[1:]]),
         "settings": asdict(settings),
         "data_sha256": sha256_of(MESSAGES.glob("*.jsonl") if not settings.data else map(Path, settings.data)),
@@ -172,6 +173,20 @@ def train(
         "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry or "train_runtime" in entry],
     }
     return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record)
+
+
+def _base_record(base: Path) -> dict[str, Any]:
+    """How the base was distilled, when it was distilled here."""
+    path = base / "distil.json"
+    if not path.is_file():
+        return {}
+    distilled = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "distil": distilled,
+        "text": f"The encoder was distilled before by `python -m training distil` with {distilled['steps']:,} steps of "
+        f"{distilled['batch_tokens']:,} tokens, seed {distilled['seed']}, from {Path(distilled['teacher']).name} "
+        "(all-MiniLM-L6-v2, Apache-2.0).\n",
+    }
 
 
 def _arguments(settings: TrainSettings, run: Path) -> TrainingArguments:

@@ -1,0 +1,149 @@
+"""The model card of a checkpoint, and the figures in the README, from the files of its making."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from training.credits import LANGUAGE_NAMES, SOURCES
+from training.evaluate import FIGURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+METRICS = "metrics.json"
+PLOT = "calibration.png"
+_BLOCK = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+
+
+def write_card(checkpoint: Path, report: Path, readme: Path | None = None) -> str:
+    """Write ``README.md``, ``metrics.json`` and the plot into a checkpoint; with ``readme`` its figures too.
+
+    Raises:
+        ValueError: the report is of other weights than the checkpoint's.
+    """
+    result = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    record = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
+    scoring = json.loads((checkpoint / "scoring.json").read_text(encoding="utf-8"))
+    if result["version"] != scoring["version"]:
+        message = f"the report is of version {result['version']}, the checkpoint is {scoring['version']}"
+        raise ValueError(message)
+    shutil.copyfile(report / "report.json", checkpoint / METRICS)
+    shutil.copyfile(report / PLOT, checkpoint / PLOT)
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    size = sum(file.stat().st_size for file in checkpoint.iterdir())
+    text = _card(result, record, scoring, config, size)
+    (checkpoint / "README.md").write_text(text, encoding="utf-8")
+    if readme is not None:
+        block = overall_table(result)
+        readme.write_text(_BLOCK.sub(rf"\g<1>{block}\n\g<2>", readme.read_text(encoding="utf-8")), encoding="utf-8")
+    return text
+
+
+def overall_table(result: dict[str, Any]) -> str:
+    """Overall figures of all systems, as a Markdown table."""
+    lines = ["| | system | AUC | AP | QWK | Pearson | ECE |", "| --- " * 7 + "|"]
+    for name in ("anger", "urgency"):
+        for system, figures in result["figures"].items():
+            overall = figures[name]["all"]
+            lines.append(f"| {name} | {system} | " + " | ".join(f"{overall[f]:.3f}" for f in FIGURES) + " |")
+    return "\n".join(lines)
+
+
+def _card(
+    result: dict[str, Any], record: dict[str, Any], scoring: dict[str, Any], config: dict[str, Any], size: int
+) -> str:
+    encoder, flags, examples = config["encoder"], result["flags"], record["examples"]
+    own = result["figures"][result["model"]]
+    languages = [code for code in own["anger"] if code != "all"]
+    rows = "\n".join(
+        f"| {LANGUAGE_NAMES.get(code, code)} ({code}) | {own['anger'][code]['n']} | "
+        + " | ".join(f"{own[d][code][f]:.2f}" for d in ("anger", "urgency") for f in ("auc", "qwk", "pearson", "ece"))
+        + " |"
+        for code in languages
+    )
+    intervals = "\n".join(
+        f"| {d} | {f.upper()} | {own[d]['all'][f]:.3f} | {own[d]['all'][f + '_interval'][0]:.3f} to "
+        f"{own[d]['all'][f + '_interval'][1]:.3f} |"
+        for d in ("anger", "urgency")
+        for f in ("auc", "qwk", "pearson")
+    )
+    sources = "\n".join(f"- {SOURCES[name]}" for name in ("messages", *record["settings"]["public"]))
+    hashes = "\n".join(f"- `{name}` `{digest}`" for name, digest in sorted(record["data_sha256"].items()))
+    thresholds = ", ".join(f"{name} {value:.3f}" for name, value in scoring["thresholds"].items())
+    base = record.get("base", {})
+    return f"""---
+license: apache-2.0
+language: [{", ".join(languages)}]
+pipeline_tag: text-classification
+tags: [customer-service, anger, urgency, ordinal-regression]
+---
+# {result["model"]} {result["version"]}
+
+Scores a customer's message for **anger** and **urgency**, each as the probability of the grades 0 to 3
+(`docs/labelling-guide.md`), in {len(languages)} languages, with an exact share of every word in the score.
+
+## Use
+
+For: sorting incoming customer messages so that people who are angry or in need are answered first, by a person.
+Not for: judging or profiling people, employees above all; decisions without a person; emergency lines as the only
+safeguard; languages not listed; anything but messages that customers write to an organisation.
+
+## Model
+
+`{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
+{encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
+dimension; their mean is the latent; three ordered cuts a dimension turn it into grade probabilities. Weights in half
+precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Largest difference of a
+token's share between the graph and torch: {record["graph_difference"]:.1e}.
+
+## Training
+
+    {record["command"]}
+
+{base.get("text", "")}
+Seed {record["settings"]["seed"]}; {examples["messages"]:,} own messages and {examples["public"]:,} public texts; calibrated on
+{examples["dev"]} dev messages. Settings, versions and the training log are in `training.json`.
+
+Data, all of it with a licence that allows commercial use:
+
+{sources}
+
+SHA-256 of the message files:
+
+{hashes}
+
+## Figures
+
+On the {result["messages"]["dev"]} messages of the dev part, which training did not see; calibration and thresholds were
+fitted on the same part, so ECE and the flag figures are somewhat flattering. AUC and AP are of grade >= 2, QWK of the
+rounded expected grade, Pearson of the expected grade, ECE of P(grade >= 2). Baselines are trained on the same messages.
+
+{overall_table(result)}
+
+95 % bootstrap intervals:
+
+| | figure | value | interval |
+| --- | --- | --- | --- |
+{intervals}
+
+By language (anger, then urgency):
+
+| language | n | AUC | QWK | Pearson | ECE | AUC | QWK | Pearson | ECE |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+Flags at the stored thresholds ({thresholds}): {flags["flagged"]:.0%} of the dev messages are flagged, precision
+{flags["precision"]:.1%}, recall {flags["recall"]:.1%} of those with grade >= 2 in either dimension ({flags["needed"]:.0%} of all).
+
+![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
+
+## Known weaknesses
+
+- About {result["messages"]["dev"] // len(languages)} dev messages a language: figures of one language are uncertain by several points.
+- The messages were written for this project, not collected from a help desk; real mail will differ. Measure on your own.
+- Sarcasm without strong words, and danger told in calm words about rare things, are missed more often than the rest.
+- Other languages than those listed are scored all the same, at an unknown quality.
+"""
