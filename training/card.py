@@ -104,8 +104,8 @@ token's share between the graph and torch: {record["graph_difference"]:.1e}.
     {record["command"]}
 
 {base.get("text", "")}
-Seed {record["settings"]["seed"]}; {examples["messages"]:,} own messages and {examples["public"]:,} public texts; calibrated on
-{examples["dev"]} dev messages. Settings, versions and the training log are in `training.json`.
+Seed {record["settings"]["seed"]}; {examples["messages"]:,} own messages and {examples["public"]:,} public texts;
+calibrated on {examples["dev"]} dev messages. Settings, versions and the training log are in `training.json`.
 
 Data, all of it with a licence that allows commercial use:
 
@@ -135,15 +135,16 @@ By language (anger, then urgency):
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Flags at the stored thresholds ({thresholds}): {flags["flagged"]:.0%} of the dev messages are flagged, precision
-{flags["precision"]:.1%}, recall {flags["recall"]:.1%} of those with grade >= 2 in either dimension ({flags["needed"]:.0%} of all).
+Flags at the stored thresholds ({thresholds}): {flags["flagged"]:.0%} of the dev messages are
+flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of those with grade >= 2 in either dimension
+({flags["needed"]:.0%} of all).
 
 ![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
 
 ## Known weaknesses
 
-- About {result["messages"]["dev"] // len(languages)} dev messages a language: figures of one language are uncertain by several points.
-- The messages were written for this project, not collected from a help desk; real mail will differ. Measure on your own.
+- About {result["messages"]["dev"] // len(languages)} dev messages a language: one language's figures are uncertain by several points.
+- The messages were written for this project, not collected from a help desk. Real mail will differ: measure on your own.
 - Sarcasm without strong words, and danger told in calm words about rare things, are missed more often than the rest.
 - Other languages than those listed are scored all the same, at an unknown quality.
 """

@@ -105,7 +105,7 @@ def assign_dev(messages: Sequence[Message], dev: set[str], *, share: float = DEV
         random.Random(f"{seed}-{stratum}").shuffle(fresh)
         wanted = total * share + random.Random(f"{stratum}-{seed}").random() - 0.5
         for key in fresh:
-            if taken + len(groups[key]) / 2 > wanted:
+            if taken + 0.5 > wanted:
                 break
             result.update(message.id for message in groups[key])
             taken += len(groups[key])
