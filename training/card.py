@@ -42,6 +42,14 @@ def write_card(checkpoint: Path, report: Path, readme: Path | None = None) -> st
     return text
 
 
+def _worst(result: dict[str, Any]) -> str:
+    parts = []
+    for name, slices in result["slices"].items():
+        worst = sorted(slices.items(), key=lambda item: -item[1]["mae"])[:3]
+        parts.append(f"{name} in messages of " + ", ".join(f"{kind} ({own['mae']:.2f})" for kind, own in worst))
+    return "; ".join(parts)
+
+
 def overall_table(result: dict[str, Any]) -> str:
     """Overall figures of all systems, as a Markdown table."""
     lines = ["| | system | AUC | AP | QWK | Pearson | ECE |", "| --- " * 7 + "|"]
@@ -143,8 +151,10 @@ flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of tho
 
 ## Known weaknesses
 
-- About {result["messages"]["dev"] // len(languages)} dev messages a language: one language's figures are uncertain by several points.
-- The messages were written for this project, not collected from a help desk. Real mail will differ: measure on your own.
-- Sarcasm without strong words, and danger told in calm words about rare things, are missed more often than the rest.
+- About {result["messages"]["dev"] // len(languages)} dev messages a language: the figures of one language are
+  uncertain by several points.
+- The messages were written for this project, not collected from a help desk. Real mail will differ: measure on your
+  own.
+- Largest mean errors, in grades of 0 to 3: {_worst(result)}.
 - Other languages than those listed are scored all the same, at an unknown quality.
 """

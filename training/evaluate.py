@@ -55,6 +55,7 @@ def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] =
         "version": scorer.version,
         "messages": {"train": len(train), "dev": len(dev)},
         "data_sha256": sha256_of([*(paths or MESSAGES.glob("*.jsonl")), SPLIT]),
+        "slices": {name: _by_slice(evaluation, scorer.name, name) for name in DIMENSIONS},
         "flags": _flag_figures(scorer, evaluation),
         "figures": {
             system: {name: _by_language(evaluation, system, name) for name in DIMENSIONS} for system in systems
@@ -82,6 +83,24 @@ def _by_language(evaluation: Evaluation, system: str, dimension: str) -> dict[st
         own = languages == language
         result[str(language)] = {"n": int(own.sum())} | grade_metrics(probabilities[own], grades[own])
     return result
+
+
+def _by_slice(evaluation: Evaluation, system: str, dimension: str) -> dict[str, dict[str, float]]:
+    """Mean absolute error in grades, and its direction, by style, channel and length; slices of 20 messages and more."""
+    error = evaluation.probabilities[system][dimension] @ np.arange(4) - evaluation.grades(dimension)
+    members: dict[str, list[int]] = {}
+    for index, message in enumerate(evaluation.messages):
+        length = (
+            "short (< 60 characters)" if len(message.text) < 60 else "long (> 400)" if len(message.text) > 400 else ""
+        )
+        for kind, value in (("style", message.style), ("channel", message.channel), ("length", length)):
+            if value:
+                members.setdefault(f"{kind}: {value}", []).append(index)
+    return {
+        name: {"n": len(rows), "mae": float(np.abs(error[rows]).mean()), "bias": float(error[rows].mean())}
+        for name, rows in sorted(members.items())
+        if len(rows) >= 20
+    }
 
 
 def _flag_figures(scorer: Scorer, evaluation: Evaluation) -> dict[str, float]:
@@ -120,6 +139,11 @@ def render(result: dict[str, Any]) -> str:
                     + " | ".join(f"{c['qwk']:.2f} ({c['auc']:.2f})" for c in cells)
                     + " |"
                 )
+        lines.append("")
+        slices = sorted(result["slices"][name].items(), key=lambda item: -item[1]["mae"])
+        lines += ["Mean error in grades (0 to 3) by kind of message, worst first; bias > 0 is too high:", ""]
+        lines += ["| messages | n | error | bias |", "| --- " * 4 + "|"]
+        lines += [f"| {kind} | {own['n']} | {own['mae']:.2f} | {own['bias']:+.2f} |" for kind, own in slices]
         lines.append("")
     flags = result["flags"]
     lines += [
