@@ -86,13 +86,12 @@ def _by_language(evaluation: Evaluation, system: str, dimension: str) -> dict[st
 
 
 def _by_slice(evaluation: Evaluation, system: str, dimension: str) -> dict[str, dict[str, float]]:
-    """Mean absolute error in grades, and its direction, by style, channel and length; slices of 20 messages and more."""
+    """Mean absolute error in grades, and its direction, by style, channel and length (slices of 20 and more)."""
     error = evaluation.probabilities[system][dimension] @ np.arange(4) - evaluation.grades(dimension)
     members: dict[str, list[int]] = {}
     for index, message in enumerate(evaluation.messages):
-        length = (
-            "short (< 60 characters)" if len(message.text) < 60 else "long (> 400)" if len(message.text) > 400 else ""
-        )
+        size = len(message.text)
+        length = "under 60 characters" if size < 60 else "over 400 characters" if size > 400 else ""
         for kind, value in (("style", message.style), ("channel", message.channel), ("length", length)):
             if value:
                 members.setdefault(f"{kind}: {value}", []).append(index)
