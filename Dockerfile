@@ -3,8 +3,9 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /app/.venv
-COPY requirements.txt .
-RUN /app/.venv/bin/python -m pip install --quiet -r requirements.txt
+COPY requirements.txt constraints.txt ./
+RUN /app/.venv/bin/python -m pip install --quiet -r requirements.txt \
+    && /app/.venv/bin/python -m pip uninstall --quiet --yes setuptools pip
 COPY model/ model/
 COPY service/ service/
 RUN /app/.venv/bin/python -m compileall -q model service

@@ -94,6 +94,21 @@ def distil(
 
 
 @main.command()
+@click.option("--encoder", type=_PATH, required=True, help="Folder that `distil` wrote.")
+@click.option("--data-dir", type=_PATH, required=True, help="Folder with parallel_dev/.")
+@click.option("--languages", default="core", help="'core' (16), 'all' (26), or codes separated by commas.")
+def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
+    """Measure an encoder: how often the nearest English sentence is the one that was translated."""
+    from training.parallel import CORE_LANGUAGES, EXTRA_LANGUAGES
+    from training.retrieval import retrieval_accuracy
+
+    every = CORE_LANGUAGES + EXTRA_LANGUAGES
+    chosen = {"core": CORE_LANGUAGES, "all": every}.get(languages, tuple(languages.split(",")))
+    figures = retrieval_accuracy(encoder, data_dir, [language for language in chosen if language != "en"])
+    click.echo(json.dumps(figures | {"mean": sum(figures.values()) / len(figures)}, indent=2))
+
+
+@main.command()
 @click.option("--base-model", required=True, help="Hub id or path of an encoder, or a Kalm checkpoint.")
 @click.option("--output", type=_PATH, required=True, help="Directory of the new checkpoint.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,

@@ -7,6 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from training.behaviour import render_behaviour
 from training.credits import LANGUAGE_NAMES, SOURCES
 from training.evaluate import FIGURES
 
@@ -82,6 +83,7 @@ def _card(
     hashes = "\n".join(f"- `{name}` `{digest}`" for name, digest in sorted(record["data_sha256"].items()))
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in scoring["thresholds"].items())
     base = record.get("base", {})
+    behaviour = f"### Behaviour and bias\n\n{render_behaviour(result)}\n" if "behaviour" in result else ""
     return f"""---
 license: apache-2.0
 language: [{", ".join(languages)}]
@@ -147,7 +149,7 @@ Flags at the stored thresholds ({thresholds}): {flags["flagged"]:.0%} of the dev
 flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of those with grade >= 2 in either dimension
 ({flags["needed"]:.0%} of all).
 
-![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
+{behaviour}![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
 
 ## Known weaknesses
 

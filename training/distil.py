@@ -252,24 +252,38 @@ def distil(
         np.save(target_path, teacher_embeddings(teacher, teacher_tokenizer, english))
     targets = np.load(target_path, mmap_mode="r")
     tokenizer = MessageTokenizer.load(tokenizer_path)
-    sentences = _encode(pairs, english, tokenizer)
+    sentences = _encode(pairs, english, tokenizer, output / "rows")
     student = _student(teacher, teacher_tokenizer, tokenizer_path, tokenizer, sentences, english, output, settings)
     (output / "distil.json").write_text(
-        json.dumps({"teacher": teacher_path, "languages": list(languages), **asdict(settings)}, indent=2)
+        json.dumps({"teacher": _teacher_name(teacher_path), "languages": list(languages), **asdict(settings)}, indent=2)
     )
     train_student(student, sentences, targets, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id), output, settings)
 
 
-def _encode(pairs: Sequence[ParallelText], english: Sequence[str], tokenizer: MessageTokenizer) -> list[Sentences]:
+def _teacher_name(path: str) -> str:
+    """The hub id or path as given; for a teacher inside an installed package, the package's name."""
+    before, inside, after = path.rpartition("site-packages/")
+    return after.split("/")[0] if inside and before else path
+
+
+def _encode(
+    pairs: Sequence[ParallelText], english: Sequence[str], tokenizer: MessageTokenizer, folder: Path
+) -> list[Sentences]:
+    """Token rows of all languages; kept in ``folder``, so that a run that goes on need not tokenise again."""
+    folder.mkdir(exist_ok=True)
     row_of = {text: row for row, text in enumerate(english)}
     items = [("en", list(english), np.arange(len(english)))]
     items += [(p.language, p.translated, np.array([row_of[text] for text in p.english])) for p in pairs]
     result = []
     for language, texts, target in tqdm(items, desc="tokenising"):
-        rows: list[np.ndarray] = []
-        for start in range(0, len(texts), 10_000):
-            rows += [tokens.ids.astype(np.int32) for tokens in tokenizer.encode(texts[start : start + 10_000])]
-        result.append(Sentences(language, rows, target))
+        path = folder / f"{language}.npz"
+        if not path.exists():
+            rows: list[np.ndarray] = []
+            for start in range(0, len(texts), 10_000):
+                rows += [tokens.ids.astype(np.int32) for tokens in tokenizer.encode(texts[start : start + 10_000])]
+            np.savez(path, ids=np.concatenate(rows), lengths=[len(row) for row in rows])
+        with np.load(path) as stored:
+            result.append(Sentences(language, np.split(stored["ids"], stored["lengths"].cumsum()[:-1]), target))
     return result
 
 

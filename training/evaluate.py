@@ -10,6 +10,7 @@ import numpy as np
 
 from model.labels import DIMENSIONS
 from training.baselines import keywords, tfidf
+from training.behaviour import made_cases, read_cases, render_behaviour, run_bias, run_pairs
 from training.corpus import MESSAGES, SPLIT, Message, read_messages, read_split, sha256_of, split_messages
 from training.metrics import HIGH, bootstrap_interval, grade_metrics
 
@@ -61,6 +62,10 @@ def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] =
             system: {name: _by_language(evaluation, system, name) for name in DIMENSIONS} for system in systems
         },
     }
+    pairs, others = read_cases()
+    if pairs:
+        result["behaviour"] = run_pairs(scorer, pairs + made_cases(dev, others))
+        result["bias"] = run_bias(scorer, others)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         (report / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -150,8 +155,11 @@ def render(result: dict[str, Any]) -> str:
         f"With the checkpoint's thresholds {flags['flagged']:.0%} of the messages are flagged;",
         f"{flags['precision']:.0%} of these have grade >= 2 in anger or urgency (precision), which is",
         f"{flags['recall']:.0%} of all that have (recall).",
-        "", "![calibration](calibration.png)", "",
+        "",
+        "![calibration](calibration.png)", "",
     ]  # fmt: skip
+    if "behaviour" in result:
+        lines += ["## Behaviour", "", render_behaviour(result)]
     return "\n".join(lines)
 
 

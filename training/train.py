@@ -184,8 +184,8 @@ def _base_record(base: Path) -> dict[str, Any]:
     return {
         "distil": distilled,
         "text": f"The encoder was distilled before by `python -m training distil` with {distilled['steps']:,} steps of "
-        f"{distilled['batch_tokens']:,} tokens, seed {distilled['seed']}, from {Path(distilled['teacher']).name} "
-        "(all-MiniLM-L6-v2, Apache-2.0).\n",
+        f"{distilled['batch_tokens']:,} tokens, seed {distilled['seed']}, from the teacher "
+        f"{distilled['teacher']}.\n",
     }
 
 
