@@ -109,11 +109,15 @@ def _segment_text(kind: str, raw: str) -> str:
 
 
 def _word(raw: str) -> str:
-    word = _OPTIONAL.sub("", unicodedata.normalize("NFKC", raw))
+    if raw.isascii():
+        shouted = len(raw) > 1 and raw.isupper()
+        word = raw.lower()
+    else:
+        word = _OPTIONAL.sub("", unicodedata.normalize("NFKC", raw))
+        shouted = _SHOUTED.fullmatch(word) is not None
+        word = word.translate(_FOLD).lower()
     if not word:
         return ""
-    shouted = _SHOUTED.fullmatch(word) is not None
-    word = word.translate(_FOLD).lower()
     word, elongated = _ELONGATED.subn(r"\1\1", word)
     return word + (SHOUT if shouted else "") + (ELONGATION if elongated else "")
 
@@ -127,4 +131,7 @@ def _run(raw: str) -> str:
 
 
 def _has_space(text: str, start: int, end: int) -> bool:
-    return any(character.isspace() or unicodedata.category(character) == "Cc" for character in text[start:end])
+    gap = text[start:end]
+    if not gap or gap == " ":
+        return bool(gap)
+    return any(character.isspace() or unicodedata.category(character) == "Cc" for character in gap)
