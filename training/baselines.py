@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from joblib import Memory
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,22 +20,29 @@ if TYPE_CHECKING:
 
     from training.corpus import Message
 
+CACHE = Path(__file__).parent.parent / ".cache"
 KEYWORDS = Path(__file__).parent / "data" / "keywords.json"
 
 
 def tfidf(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.ndarray]:
     """Grade probabilities ``(len(dev), 4)`` by dimension, of TF-IDF character 1-5-grams and logistic regression.
 
-    Trained on all languages together, which did better here than one model a language.
+    Trained on all languages together. Fitting takes minutes, so results are kept in ``.cache`` by content.
     """
+    texts = [m.text for m in train], [m.text for m in dev]
+    grades = {name: [getattr(m, name) for m in train] for name in DIMENSIONS}
+    return dict(Memory(CACHE, verbose=0).cache(_fit_tfidf)(*texts, grades))
+
+
+def _fit_tfidf(train: list[str], dev: list[str], grades: dict[str, list[int]]) -> dict[str, np.ndarray]:
     result = {}
-    for name in DIMENSIONS:
+    for name in grades:
         classifier = make_pipeline(
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), min_df=2, sublinear_tf=True, max_features=200_000),
             LogisticRegression(C=10, max_iter=300),
         )
-        classifier.fit([m.text for m in train], [getattr(m, name) for m in train])
-        result[name] = classifier.predict_proba([m.text for m in dev])
+        classifier.fit(train, grades[name])
+        result[name] = classifier.predict_proba(dev)
     return result
 
 
