@@ -36,12 +36,12 @@ def tfidf(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.ndar
 
 def _fit_tfidf(train: list[str], dev: list[str], grades: dict[str, list[int]]) -> dict[str, np.ndarray]:
     result = {}
-    for name in grades:
+    for name, values in grades.items():
         classifier = make_pipeline(
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), min_df=2, sublinear_tf=True, max_features=200_000),
             LogisticRegression(C=10, max_iter=300),
         )
-        classifier.fit(train, grades[name])
+        classifier.fit(train, values)
         result[name] = classifier.predict_proba(dev)
     return result
 
