@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from tqdm import tqdm
 from transformers import AutoModel, PreTrainedModel
 
 from model.tokenizer import MessageTokenizer
@@ -45,9 +46,13 @@ def retrieval_accuracy(path: Path, data_dir: Path, languages: Sequence[str]) -> 
     encoder = AutoModel.from_pretrained(path, add_pooling_layer=False).eval()
     tokenizer = MessageTokenizer.load(path / "tokenizer.json")
     result = {}
-    for language in languages:
+    known: dict[str, np.ndarray] = {}
+    for language in tqdm(languages, desc="retrieval"):
         pairs = read_parallel(data_dir / f"parallel_dev/{language}.tsv.gz", language, max_characters=2_000)
-        english, translated = embed(encoder, tokenizer, pairs.english), embed(encoder, tokenizer, pairs.translated)
+        fresh = [text for text in dict.fromkeys(pairs.english) if text not in known]
+        known |= dict(zip(fresh, embed(encoder, tokenizer, fresh), strict=True)) if fresh else {}
+        english = np.stack([known[text] for text in pairs.english])
+        translated = embed(encoder, tokenizer, pairs.translated)
         nearest = (translated @ english.T).argmax(axis=1)
         result[language] = float((nearest == np.arange(len(nearest))).mean())
     return result
