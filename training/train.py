@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import transformers
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
 
 from model.calibration import Calibration
 from model.checkpoint import TOKENIZER, Scoring
@@ -101,7 +101,11 @@ def load_base(base_model: str, *, emotions: bool) -> KalmForScoring:
     if (path / "config.json").is_file() and '"kalm"' in (path / "config.json").read_text(encoding="utf-8"):
         config = KalmConfig.from_pretrained(base_model, emotions=names)
         return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32)
-    encoder = AutoModel.from_pretrained(base_model, dtype=torch.float32, attn_implementation="eager")
+    nested = AutoConfig.from_pretrained(base_model)
+    # Dropping single attention weights costs more time on a CPU than the attention itself.
+    if hasattr(nested, "attention_probs_dropout_prob"):
+        nested.attention_probs_dropout_prob = 0.0
+    encoder = AutoModel.from_pretrained(base_model, config=nested, dtype=torch.float32, attn_implementation="sdpa")
     return KalmForScoring(
         KalmConfig(encoder=encoder.config.to_dict(), emotions=names), encoder=_without_pooler(encoder)
     )
