@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DATA_DIR ?= ../shared/data
-STEPS ?= 2500
+STEPS ?= 1400
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint format distil train evaluate clean
 
@@ -37,10 +37,11 @@ test: lint ## Lint, then run all tests
 	$(BIN)/python -m pytest
 
 distil: $(VENV)/.dev ## Make the multilingual encoder (DATA_DIR holds the public data)
-	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --output runs/encoder
+	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --steps 3000 --output runs/encoder
 
 train: $(VENV)/.dev ## Fine-tune runs/encoder into runs/kalm-mini
-	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) --output runs/kalm-mini
+	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) --messages-share 2.0 \
+		--output runs/kalm-mini
 
 evaluate: $(VENV)/.dev ## Measure the shipped checkpoint; the report goes to reports/
 	$(BIN)/python -m training evaluate --report reports/kalm-mini

@@ -15,6 +15,7 @@ from model.errors import ModelError
 from model.language import detect_language
 from model.reply import reply_fields
 from model.scorer import Scorer
+from model.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="replace"), default="-")
 @click.option(
     "--checkpoint", default=str(DEFAULT_CHECKPOINT), show_default="the shipped one", help="Checkpoint directory."
 )
@@ -104,7 +105,9 @@ def _parse(number: int, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return {"id": str(number), "error": "not valid JSON"}
-    return _checked(str(row.get("id", number)), row.get("text"), row.get("language"))
+    given = row.get("id")
+    message_id = encodable(str(number if given is None else given))
+    return _checked(message_id, row.get("text"), row.get("language"))
 
 
 def _checked(message_id: str, text: object, language: object) -> dict[str, Any]:

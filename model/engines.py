@@ -59,9 +59,13 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, directory: Path, threads: int) -> None:
-        import torch
+        try:
+            import torch
 
-        from model.network import KalmForScoring
+            from model.network import KalmForScoring
+        except ImportError as error:
+            message = "the engine torch needs what requirements-train.txt lists; use onnxruntime or install it"
+            raise CheckpointError(message) from error
 
         torch.set_num_threads(threads)
         self._torch = torch

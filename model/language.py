@@ -10,8 +10,12 @@ from model.text import normalise
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-CORE_LANGUAGES = ("ar", "cs", "de", "en", "es", "fr", "hi", "it", "nl", "pl", "pt", "ro", "ru", "sv", "tr", "uk")
+LANGUAGES = (
+    "ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hi", "hu", "id", "it", "ja", "ko", "nl", "no", "pl", "pt",
+    "ro", "ru", "sv", "tr", "uk", "vi", "zh",
+)  # fmt: skip
 _MAX_CHARACTERS = 1_000
+_MIN_CONFIDENCE = 0.3
 
 
 @cache
@@ -19,16 +23,17 @@ def _identifier() -> LanguageIdentifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(CORE_LANGUAGES))
+    identifier.set_languages(list(LANGUAGES))
     return identifier
 
 
 def detect_language(text: str) -> str | None:
-    """ISO 639-1 code of the most likely of the 16 core languages; None for a text without letters.
+    """ISO 639-1 code of the likeliest of 26 languages; None for a text without letters, or with too little to tell.
 
     Reads the first 1,000 characters. Method: langid (Lui and Baldwin 2012), by ``py3langid``.
     """
     sample = normalise(text[:_MAX_CHARACTERS]).text
     if not any(character.isalpha() for character in sample):
         return None
-    return str(_identifier().classify(sample)[0])
+    language, confidence = _identifier().classify(sample)
+    return str(language) if confidence >= _MIN_CONFIDENCE else None

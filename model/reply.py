@@ -20,6 +20,7 @@ def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | 
         "urgency_level": score.urgency.level,
         "anger_grades": [round(p, _DIGITS) for p in score.anger.grades],
         "urgency_grades": [round(p, _DIGITS) for p in score.urgency.grades],
+        "flag": scorer.reaches_threshold(score),
         "language": language,
         "model": scorer.name,
         "model_version": scorer.version,

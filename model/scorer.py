@@ -118,6 +118,10 @@ class Scorer:
         """By dimension, the score from which a message is flagged."""
         return dict(self.checkpoint.scoring.thresholds)
 
+    def reaches_threshold(self, score: Score) -> bool:
+        """Whether a dimension reaches the checkpoint's threshold."""
+        return any(getattr(score, name).score >= threshold for name, threshold in self.thresholds.items())
+
     def score(self, texts: Sequence[str], *, explain: bool | Sequence[bool] = False) -> list[Score]:
         """Score texts of any length; one result a text, in order.
 

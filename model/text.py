@@ -22,7 +22,7 @@ LONG_NUMBER = "#"
 MARKERS = (SHOUT, ELONGATION, URL, EMAIL, LONG_NUMBER)
 
 _SEGMENT = regex.compile(
-    r"(?P<url>(?:https?://|www\.)\S{1,2000})"
+    r"(?P<url>(?:https?://|www\.)\S{1,2000}(?<![!?.,;:)\]]))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
     r"|(?P<number>\d{5,})"
     r"|(?P<word>[\p{L}\p{M}]+(?:['’ʼ][\p{L}\p{M}]+)*)"
@@ -30,7 +30,7 @@ _SEGMENT = regex.compile(
     r"|(?P<run>([^\s\p{L}\p{M}\d])(?:\uFE0F?\7)*)"
 )
 _SURROGATES = regex.compile(r"[\ud800-\udfff]")
-_SHOUTED = regex.compile(r"\p{Lu}[\p{Lu}\p{M}'’ʼ]+")
+_SHOUTED = regex.compile(r"\p{Lu}[\p{Lu}\p{M}ß'’ʼ]+")
 _ELONGATED = regex.compile(r"(\p{L})\1{2,}")
 # Arabic short vowels and tatweel, Hebrew points, the emoji selector: optional in writing, so dropped.
 _OPTIONAL = regex.compile(r"[\u0640\u064B-\u0652\u0670\u0591-\u05C7\uFE0E\uFE0F]")

@@ -14,10 +14,11 @@ _settings = load_settings()
 # In memory where there is such a place, so that a read-only or slow disk does not matter.
 _scratch = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
 
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "gthread"
+worker_class = "service.worker.QuietWorker"
 timeout = _settings.request_timeout
 graceful_timeout = _settings.graceful_timeout
 keepalive = 65

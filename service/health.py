@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from model.language import detect_language
-from service.problems import ProblemError
+from service.problems import ProblemError, log_bug
 
 if TYPE_CHECKING:
     from service.scoring import ScoringService
@@ -26,6 +26,7 @@ def scores_a_text(service: ScoringService) -> None:
         (score,) = service.scorer.score([_PROBE])
         detect_language(_PROBE)
     except Exception as error:
+        log_bug(error)
         raise ProblemError(503, "The model cannot score.", headers={"Retry-After": "5"}) from error
     if not (0 <= score.anger.score <= 1 and 0 <= score.urgency.score <= 1 and score.windows == 1):
         raise ProblemError(503, "The model gives no usable score.", headers={"Retry-After": "5"})

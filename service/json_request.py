@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.problems import ProblemError
 
@@ -28,6 +29,13 @@ class JsonRequest(Request):
         if self.mimetype != "application/json":
             raise ProblemError(415, "Send the body as Content-Type: application/json.")
         try:
-            return json.loads(self.get_data().decode("utf-8"), parse_constant=_no_constant)
+            return json.loads(self._body().decode("utf-8"), parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise ProblemError(400, "The body is not valid JSON in UTF-8.") from None
+
+    def _body(self) -> bytes:
+        body = self.get_data()
+        # A chunked body says no length beforehand, and is cut at the limit without a word.
+        if self.content_length is None and len(body) >= (self.max_content_length or len(body) + 1):
+            raise RequestEntityTooLarge
+        return body

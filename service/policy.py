@@ -53,7 +53,8 @@ def decide(score: Score, thresholds: Thresholds, *, now: datetime, waiting_since
     pressing = score.urgency.score >= thresholds.urgency
     reasons = [f"urgency_{score.urgency.level}"] * pressing + [f"anger_{score.anger.level}"] * angry
     priority = _priority(score, angry=angry, pressing=pressing)
-    due = max((waiting_since or now) + RESPOND_WITHIN[priority], now).astimezone(UTC)
+    began = min(waiting_since or now, now)
+    due = max(began + RESPOND_WITHIN[priority], now).astimezone(UTC)
     return Decision(angry or pressing, priority, due.replace(microsecond=0), tuple(reasons))
 
 

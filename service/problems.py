@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, has_app_context
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+_log = logging.getLogger("kalm")
 MEDIA_TYPE = "application/problem+json"
 _SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,39}")
 _CODES = {
@@ -102,12 +104,21 @@ def _on_http(error: HTTPException) -> Response:
     return _response(problem_fields(status, detail), headers)
 
 
-def _on_bug(error: Exception) -> Response:
-    # The exception's own text may quote the customer, so only its type and place are logged.
+def log_bug(error: BaseException) -> None:
+    """Log an unexpected error's type and place; its own text may quote the customer, so that is left out."""
     frames = [
-        f"{f.filename.rsplit('/', 2)[-2:]}:{f.lineno}:{f.name}" for f in traceback.extract_tb(error.__traceback__)
+        f"{'/'.join(f.filename.rsplit('/', 2)[-2:])}:{f.lineno}:{f.name}"
+        for f in traceback.extract_tb(error.__traceback__)
     ]
-    current_app.logger.error("unexpected error", extra={"error": type(error).__name__, "frames": frames[-8:]})
+    request_id = g.get("request_id", "") if has_app_context() else ""
+    _log.error(
+        "unexpected error",
+        extra={"request_id": request_id, "error": type(error).__name__, "frames": frames[-8:]},
+    )
+
+
+def _on_bug(error: Exception) -> Response:
+    log_bug(error)
     return _response(problem_fields(500, "Something went wrong here; the request id finds it in the log."))
 
 

@@ -138,7 +138,7 @@ class ScoreReply(_Schema):
     priority: Literal["urgent", "high", "normal", "low"]
     respond_by: str = Field(description="When the customer should have an answer, RFC 3339, UTC")
     reasons: list[str] = Field(description="Codes of what raised the flag or the priority")
-    language: str | None = Field(description="As given, or detected; null when the text has no letters")
+    language: str | None = Field(description="As given, or detected; null when the text does not tell")
     anger_grades: Grades
     urgency_grades: Grades
     explanation: list[WordShare] | None = Field(None, description="Only when asked for")

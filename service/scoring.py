@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from model.language import CORE_LANGUAGES, detect_language
+from model.language import LANGUAGES, detect_language
 from model.reply import reply_fields
+from service.admission import Admission
 from service.policy import Thresholds, decide
 from service.problems import problem_fields
 
@@ -31,6 +32,7 @@ class ScoringService:
     scorer: Scorer
     metrics: Metrics
     thresholds: Thresholds
+    admission: Admission
 
     @classmethod
     def build(cls, settings: Settings, scorer: Scorer, metrics: Metrics) -> ScoringService:
@@ -38,12 +40,13 @@ class ScoringService:
         own = scorer.thresholds
         anger = own["anger"] if settings.anger_threshold is None else settings.anger_threshold
         urgency = own["urgency"] if settings.urgency_threshold is None else settings.urgency_threshold
-        return cls(scorer, metrics, Thresholds(anger, urgency))
+        return cls(scorer, metrics, Thresholds(anger, urgency), Admission(settings.max_pending_characters))
 
     def reply(self, requests: Sequence[ScoreRequest]) -> list[dict[str, Any]]:
         """One dict a request, in order: the reply's fields, or a problem's when nothing could be read."""
         began = time.perf_counter()
-        scores = self.scorer.score([r.text for r in requests], explain=[r.explain for r in requests])
+        with self.admission.admit(sum(len(r.text) for r in requests)):
+            scores = self.scorer.score([r.text for r in requests], explain=[r.explain for r in requests])
         self.metrics.scoring_seconds.observe(time.perf_counter() - began)
         now = datetime.now(UTC)
         return [self._one(request, score, now) for request, score in zip(requests, scores, strict=True)]
@@ -63,7 +66,7 @@ class ScoringService:
         }
 
     def _count(self, score: Score, language: str | None, priority: str | None) -> None:
-        self.metrics.messages.labels(language if language in CORE_LANGUAGES else "other").inc()
+        self.metrics.messages.labels(language if language in LANGUAGES else "other").inc()
         self.metrics.windows.inc(score.windows)
         self.metrics.scores.labels("anger").observe(score.anger.score)
         self.metrics.scores.labels("urgency").observe(score.urgency.score)

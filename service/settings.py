@@ -41,8 +41,13 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Accepted API keys, separated by commas; unset: open to all who can reach it."
     )
-    max_body_bytes: int = Field(8_388_608, ge=1_024, le=268_435_456, description="Largest request body.")
-    request_timeout: int = Field(30, ge=1, le=600, description="Seconds after which a stuck worker is restarted.")
+    max_body_bytes: int = Field(16_777_216, ge=1_024, le=268_435_456, description="Largest request body.")
+    max_pending_characters: int = Field(
+        1_000_000, ge=20_000, le=100_000_000, description="Characters in scoring at once in one worker; beyond it 503."
+    )
+    request_timeout: int = Field(
+        30, ge=1, le=600, description="Seconds without a sign of life after which a worker process is replaced."
+    )
     graceful_timeout: int = Field(30, ge=1, le=600, description="Seconds that running requests get at shutdown.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log entry written."
@@ -51,15 +56,20 @@ class Settings(BaseSettings):
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        keys = tuple(key.strip() for key in value.split(",") if key.strip())
+        if not keys:
+            # An empty variable is more often a mistake than a wish to be open to all.
+            message = "is set but empty; unset it to serve without keys"
+            raise ValueError(message)
+        return keys
 
     @field_validator("api_keys")
     @classmethod
     def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < 16 for key in value):
-            message = "each key must have at least 16 characters"
+        if any(len(key.get_secret_value()) < 16 or not key.get_secret_value().isascii() for key in value):
+            message = "each key must have at least 16 characters, all of them ASCII"
             raise ValueError(message)
         return value
 

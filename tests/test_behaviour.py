@@ -1,4 +1,3 @@
-import json
 from collections import Counter
 
 import pytest
@@ -59,7 +58,7 @@ def test_written_cases_are_complete_in_every_language():
     for language in languages:
         counts = Counter(p.capability for p in pairs if p.language == language)
         assert set(counts) == set(_DEMANDS) - {"signature", "capitals", "typing_errors", "missing_diacritics"}
-        assert min(counts.values()) >= 5
+        assert min(counts.values()) >= 6
         groups = Counter(o["group"] for o in others if o["language"] == language and o["capability"] == "bias")
         assert set(groups) == {"gender", "origin", "religion", "disability"}
     assert all("{x}" in o["template"] and len(o["fill"]) >= 3 for o in others if o["capability"] == "bias")
@@ -68,5 +67,5 @@ def test_written_cases_are_complete_in_every_language():
 def test_written_cases_are_not_trained_on(messages):
     texts = {m.text for m in messages}
     pairs, _ = read_cases()
+    assert pairs
     assert not texts & {text for p in pairs for text in (p.before, p.after)}
-    assert json.dumps(sorted({p.capability for p in pairs}))

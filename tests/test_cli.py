@@ -25,6 +25,7 @@ def test_json_lines_in_and_out(run):
     assert 0 <= first["urgency"] <= 1
     assert first["language"] == "nl"
     assert first["model"] == "tiny"
+    assert first["flag"] in (True, False)
     assert "explanation" not in first
 
 
@@ -45,6 +46,12 @@ def test_bad_lines_do_not_sink_the_rest(run):
     assert result.exit_code == 1
     assert ["error" in reply for reply in replies] == [True, True, True, True, False, False]
     assert "4 line(s)" in result.stderr
+
+
+def test_odd_ids_and_a_byte_order_mark(run):
+    result = run('\ufeff{"id":"\\ud83d","text":"a"}\n{"id":null,"text":"b"}\n')
+    assert result.exit_code == 0
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["\ufffd", "2"]
 
 
 def test_missing_checkpoint_is_a_clear_error(tmp_path):

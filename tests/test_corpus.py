@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from training.corpus import Message, assign_dev, read_messages, read_split, split_messages
+from training.corpus import Message, assign_dev, held_out, read_messages, read_split, split_messages
 
 
 def test_every_language_has_messages_of_every_grade(messages):
@@ -71,3 +71,11 @@ def test_bad_lines_are_named_without_their_text(tmp_path, line):
     with pytest.raises(ValueError, match=r"nl\.jsonl:2") as error:
         read_messages(path)
     assert "secret" not in str(error.value)
+
+
+def test_own_messages_are_held_out_by_a_hash_of_their_ids():
+    own = [Message(f"mine-{i}", f"text {i}", "nl", i % 4, 0) for i in range(400)]
+    held = held_out(own, read_split())
+    assert 0.08 < len(held) / len(own) < 0.22
+    assert held_out(own[:200], read_split()) == {m.id for m in own[:200]} & held
+    assert held_out(own, {"mine-3", "other"}) == {"mine-3"}

@@ -61,6 +61,9 @@ def test_student_learns_resumes_and_can_be_loaded(teacher, data_dir, tmp_path):
     first = loss_of(output)
     run(teacher, data_dir, output, 120)
     assert loss_of(output) < first
+    (data_dir / "parallel/nl.tsv.gz").write_bytes(gzip.compress(b"en\ttext\tsource\none\teen\tmade\n"))
+    with pytest.raises(ValueError, match="other languages"):
+        run(teacher, data_dir, output, 121)
     assert json.loads((output / "distil.json").read_text())["steps"] == 120
     student = BertModel.from_pretrained(output, add_pooling_layer=False).eval()
     tokenizer = MessageTokenizer.load(output / "tokenizer.json")

@@ -55,3 +55,8 @@ def test_more_of_either_never_lowers_the_priority():
     order = ["low", "normal", "high", "urgent"]
     rank = {(a, u): order.index(decide(score(a, u), THRESHOLDS, now=NOW).priority) for a in range(4) for u in range(4)}
     assert all(rank[a, u] <= rank[min(a + 1, 3), u] and rank[a, u] <= rank[a, min(u + 1, 3)] for a, u in rank)
+
+
+def test_a_clock_ahead_of_ours_does_not_postpone_the_answer():
+    decision = decide(score(0, 3), THRESHOLDS, now=NOW, waiting_since=NOW + timedelta(hours=23))
+    assert decision.respond_by == NOW + RESPOND_WITHIN["urgent"]

@@ -21,6 +21,8 @@ from model.text import encodable, normalise
         ("ﬁne Ｗｉｄｅ", "fine wide"),
         ("😡😡😡😡😡", "😡😡😡"),
         ("a\x00b", "a b"),
+        ("so eine SCHEIßE", "so eine scheiße⇧"),
+        ("zie www.example.nl!!!", "zie 🔗!!!"),
         ("", ""),
         (" \n\t", ""),
     ],

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig,
 from model.scorer import Scorer
 from model.tokenizer import MessageTokenizer
 from training.__main__ import main
-from training.augment import augment, typing_errors, without_diacritics
+from training.augment import augment, lower_case, typing_errors, without_diacritics, without_marks
 from training.batches import TrainBatches, draw_weights
 from training.evaluate import evaluate, render
 from training.examples import Example, cuts_of_grade
@@ -100,6 +100,16 @@ def test_augmentation_keeps_the_words_recognisable():
     assert abs(len(typing_errors(text, rng)) - len(text)) <= 5
     assert augment(text, random.Random(3)) == augment(text, random.Random(3))
     assert all(augment("ok", random.Random(i)) for i in range(50))
+    assert typing_errors("मेरा पार्सल कहाँ है", rng) != "मेरा पार्सल कहाँ है"
+    assert without_diacritics("app प्लीज", rng) == "app प्लीज"
+
+
+def test_augmentation_never_takes_shouting_away():
+    import random
+
+    for text in ("DIEVEN zijn jullie", "waar is het!!", "schande 😡"):
+        assert lower_case(text, random.Random(0)) == without_marks(text, random.Random(0)) == text
+    assert lower_case("Waar is het", random.Random(0)) == "waar is het"
 
 
 def test_report_has_every_figure_and_both_baselines(scorer, tiny_data, tmp_path):

@@ -118,7 +118,12 @@ def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
 @click.option("--name", default="kalm-mini", help="Name in the replies.")
 @click.option("--steps", type=click.IntRange(1), default=1500)
 @click.option("--batch-size", type=click.IntRange(1), default=48)
-@click.option("--max-tokens", type=click.IntRange(8), default=192, help="Longer messages are cut in training.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(8),
+    default=448,
+    help="Longer messages are cut in training; also the window in serving.",
+)
 @click.option("--learning-rate", "encoder_lr", type=float, default=2e-4, help="Peak rate of the encoder.")
 @click.option("--head-lr", type=float, default=2e-3, help="Peak rate of the scoring head.")
 @click.option(

@@ -10,7 +10,9 @@ import regex
 
 Change = Callable[[str, random.Random], str]
 _MARKS = regex.compile(r"[^\w\s]+")
-_WORD = regex.compile(r"[\p{L}]{4,}")
+_WORD = regex.compile(r"[\p{L}\p{M}]{4,}")
+# Shouting and repeated marks are part of the anger, so they are never taken away.
+_LOUD = regex.compile(r"\p{Lu}{3,}|[!?]{2,}|\p{Emoji_Presentation}")
 _SIGNATURES = (
     "\n\n-- \n{name}",
     "\n\n{name}\n+00 00 000 00 00",
@@ -33,25 +35,27 @@ _NAMES = (
 def lower_case(text: str, rng: random.Random) -> str:
     """All letters small."""
     del rng
-    return text.lower()
+    return text if _LOUD.search(text) else text.lower()
 
 
 def without_diacritics(text: str, rng: random.Random) -> str:
     """Latin letters without their accents, as many phones write them."""
     del rng
-    decomposed = unicodedata.normalize("NFD", text)
-    kept = (c for i, c in enumerate(decomposed) if not (unicodedata.combining(c) and _latin(decomposed[:i][-3:])))
+    kept: list[str] = []
+    latin = False
+    for character in unicodedata.normalize("NFD", text):
+        if not unicodedata.combining(character):
+            latin = "LATIN" in unicodedata.name(character, "")
+        elif latin:
+            continue
+        kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept))
-
-
-def _latin(before: str) -> bool:
-    return any("LATIN" in unicodedata.name(character, "") for character in before)
 
 
 def without_marks(text: str, rng: random.Random) -> str:
     """No punctuation (emoji and symbols go too)."""
     del rng
-    return _MARKS.sub(" ", text).strip() or text
+    return text if _LOUD.search(text) else _MARKS.sub(" ", text).strip() or text
 
 
 def typing_errors(text: str, rng: random.Random) -> str:

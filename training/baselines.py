@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from training.corpus import Message
 
 CACHE = Path(__file__).parent.parent / ".cache"
+GRADES = 4
 KEYWORDS = Path(__file__).parent / "data" / "keywords.json"
 
 
@@ -42,7 +43,9 @@ def _fit_tfidf(train: list[str], dev: list[str], grades: dict[str, list[int]]) -
             LogisticRegression(C=10, max_iter=300),
         )
         classifier.fit(train, values)
-        result[name] = classifier.predict_proba(dev)
+        # A grade that no training message has gets probability zero.
+        result[name] = np.zeros((len(dev), GRADES))
+        result[name][:, classifier.classes_] = classifier.predict_proba(dev)
     return result
 
 
@@ -64,7 +67,7 @@ def keywords(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.n
 
 def _hits(message: Message, lists: dict[str, dict[str, list[str]]], name: str) -> int:
     text = " " + normalise(message.text).text
-    count = sum(f" {normalise(word).text}" in text for word in lists[message.language][name])
+    count = sum(f" {normalise(word).text}" in text for word in lists.get(message.language, {}).get(name, []))
     if name == "anger":
         count += (text.count(SHOUT) >= 3) + ("!!!" in text)
     return min(count, 3)

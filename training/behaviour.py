@@ -111,7 +111,9 @@ def made_cases(dev: Sequence[Message], others: Iterable[dict[str, Any]], seed: i
     for language, messages in sorted(by_language.items()):
         for message in rng.sample(messages, min(_MADE_PER_LANGUAGE, len(messages))):
             text = message.text
-            pairs.append(Pair("typing_errors", language, text, typing_errors(text, rng)))
+            wrong = typing_errors(text, rng)
+            if wrong != text:
+                pairs.append(Pair("typing_errors", language, text, wrong))
             bare = without_diacritics(text, rng)
             if bare != text:
                 pairs.append(Pair("missing_diacritics", language, text, bare))

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from training.behaviour import render_behaviour
-from training.credits import LANGUAGE_NAMES, SOURCES
+from training.credits import DISTIL_SOURCES, LANGUAGE_NAMES, SOURCES
 from training.evaluate import FIGURES
 
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ def _card(
         for d in ("anger", "urgency")
         for f in ("auc", "qwk", "pearson")
     )
+    base = record.get("base", {})
+    difference = result["graph_difference"]
     sources = "\n".join(f"- {SOURCES[name]}" for name in ("messages", *record["settings"]["public"]))
+    if base:
+        sources += "\n\nThe encoder's distillation and vocabulary:\n\n" + "\n".join(f"- {s}" for s in DISTIL_SOURCES)
     hashes = "\n".join(f"- `{name}` `{digest}`" for name, digest in sorted(record["data_sha256"].items()))
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in scoring["thresholds"].items())
-    base = record.get("base", {})
     behaviour = f"### Behaviour and bias\n\n{render_behaviour(result)}\n" if "behaviour" in result else ""
     return f"""---
 license: apache-2.0
@@ -106,8 +109,9 @@ safeguard; languages not listed; anything but messages that customers write to a
 `{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
 {encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
 dimension; their mean is the latent; three ordered cuts a dimension turn it into grade probabilities. Weights in half
-precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Largest difference of a
-token's share between the graph and torch: {record["graph_difference"]:.1e}.
+precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Scores of the
+graph and of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.1e} on average (on
+{difference["texts"]} dev messages, the longest among them).
 
 ## Training
 

@@ -127,6 +127,18 @@ def split_messages(messages: Sequence[Message], dev: set[str]) -> tuple[list[Mes
     return [m for m in messages if m.id not in dev], [m for m in messages if m.id in dev]
 
 
+def held_out(messages: Sequence[Message], dev: set[str]) -> set[str]:
+    """The dev ids among ``messages``; when there are none, about ``DEV_SHARE`` of them, chosen by a hash of the id."""
+    known = {message.id for message in messages} & dev
+    if known:
+        return known
+
+    def draw(message: Message) -> float:
+        return int(hashlib.sha256((message.pair or message.id).encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+
+    return {message.id for message in messages if draw(message) < DEV_SHARE}
+
+
 def sha256_of(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of files by name, for a checkpoint's record of its data."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}

@@ -21,3 +21,14 @@ SOURCES = {
     "cesamard_aspect": "CESAMARD-Aspect (Singh et al. 2023), MIT",
     "mooc_urgency": "MOOC forum posts urgency (Švábenský et al. 2023), MIT",
 }
+
+# What the encoder's distillation and its vocabulary learned from.
+DISTIL_SOURCES = (
+    "Tatoeba sentences and their translations, CC BY 2.0 FR",
+    "MASSIVE (FitzGerald et al. 2022), CC BY 4.0",
+    "BContrast dialogues and WMT 2020 chat (Farajian et al. 2020), CC BY-SA 4.0",
+    "TICO-19 (Anastasopoulos et al. 2020), CC0",
+    "Chatwoot interface texts, MIT",
+    "XED's aligned subtitles (Öhman et al. 2020), CC BY 4.0",
+    "all-MiniLM-L6-v2 (sentence-transformers), the teacher, Apache-2.0",
+)

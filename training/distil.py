@@ -6,6 +6,7 @@ translation, and the English sentence itself, the teacher's embedding of the Eng
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
@@ -247,6 +248,7 @@ def distil(
     teacher = AutoModel.from_pretrained(teacher_path, attn_implementation="eager", add_pooling_layer=False)
     pairs = [read_parallel(data_dir / f"parallel/{language}.tsv.gz", language) for language in translated]
     english = sorted({text for item in pairs for text in item.english})
+    _check_unchanged(output, english, tokenizer_path)
     target_path = output / "targets.npy"
     if not target_path.exists():
         np.save(target_path, teacher_embeddings(teacher, teacher_tokenizer, english))
@@ -258,6 +260,17 @@ def distil(
         json.dumps({"teacher": _teacher_name(teacher_path), "languages": list(languages), **asdict(settings)}, indent=2)
     )
     train_student(student, sentences, targets, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id), output, settings)
+
+
+def _check_unchanged(output: Path, english: Sequence[str], tokenizer_path: Path) -> None:
+    """Refuse to go on with targets and token rows that were made from other sentences or another vocabulary."""
+    digest = hashlib.sha256("\n".join(english).encode("utf-8", "replace"))
+    digest.update(tokenizer_path.read_bytes())
+    mark = output / "inputs.sha256"
+    if mark.exists() and mark.read_text(encoding="ascii") != digest.hexdigest():
+        message = f"{output} was begun with other languages, data or vocabulary; give another --output"
+        raise ValueError(message)
+    mark.write_text(digest.hexdigest(), encoding="ascii")
 
 
 def _teacher_name(path: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from model.labels import DIMENSIONS
 from training.baselines import keywords, tfidf
 from training.behaviour import made_cases, read_cases, render_behaviour, run_bias, run_pairs
-from training.corpus import MESSAGES, SPLIT, Message, read_messages, read_split, sha256_of, split_messages
+from training.corpus import MESSAGES, SPLIT, Message, held_out, read_messages, read_split, sha256_of, split_messages
 from training.metrics import HIGH, bootstrap_interval, grade_metrics
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def score_grades(scorer: Scorer, messages: Sequence[Message]) -> dict[str, np.nd
 
 def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] = ()) -> dict[str, Any]:
     """Figures of the scorer and both baselines, per language and overall; the report goes to a directory."""
-    train, dev = split_messages(read_messages(list(paths) or MESSAGES), read_split())
+    messages = read_messages(list(paths) or MESSAGES)
+    train, dev = split_messages(messages, held_out(messages, read_split()))
     systems = {
         scorer.name: score_grades(scorer, dev),
         "tf-idf": tfidf(train, dev),
@@ -62,16 +63,39 @@ def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] =
             system: {name: _by_language(evaluation, system, name) for name in DIMENSIONS} for system in systems
         },
     }
+    result["graph_difference"] = _graph_difference(scorer, dev)
     pairs, others = read_cases()
     if pairs:
         result["behaviour"] = run_pairs(scorer, pairs + made_cases(dev, others))
         result["bias"] = run_bias(scorer, others)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
-        (report / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        (report / "report.json").write_text(json.dumps(_without_nan(result), indent=2) + "\n", encoding="utf-8")
         (report / "report.md").write_text(render(result), encoding="utf-8")
         plot(evaluation, scorer.name, report)
     return result
+
+
+def _graph_difference(scorer: Scorer, dev: Sequence[Message]) -> dict[str, float]:
+    """Largest and mean difference of any score between this scorer and the torch reference, on dev messages.
+
+    Takes the longest 20 messages and 200 others, so that several windows are among them.
+    """
+    reference = type(scorer).load(scorer.checkpoint.directory, engine="torch", threads=2)
+    texts = [m.text for m in sorted(dev, key=lambda m: -len(m.text))]
+    texts = texts[:20] + texts[20 :: max(1, len(texts) // 200)]
+    pairs = zip(scorer.score(texts), reference.score(texts), strict=True)
+    moves = [abs(getattr(a, n).score - getattr(b, n).score) for a, b in pairs for n in DIMENSIONS]
+    return {"largest": float(np.max(moves)), "mean": float(np.mean(moves)), "texts": len(texts)}
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN, which JSON does not have, as None."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _by_language(evaluation: Evaluation, system: str, dimension: str) -> dict[str, dict[str, Any]]:
@@ -125,8 +149,12 @@ def _flag_figures(scorer: Scorer, evaluation: Evaluation) -> dict[str, float]:
 def render(result: dict[str, Any]) -> str:
     """The report as Markdown."""
     lines = [f"# {result['model']} {result['version']} on the dev part", ""]
-    lines += [f"{result['messages']['dev']} messages, none of them trained on. AUC and AP are of grade >= 2; QWK is of"]
-    lines += ["the rounded expected grade; Pearson of the expected grade; ECE of P(grade >= 2).", ""]
+    lines += [
+        f"{result['messages']['dev']} messages, none of them trained on; the checkpoint's calibration and thresholds",
+        "were fitted on them. AUC and AP are of grade >= 2; QWK is of the rounded expected grade; Pearson of the",
+        "expected grade; ECE of P(grade >= 2).",
+        "",
+    ]
     for name in DIMENSIONS:
         lines += [f"## {name.capitalize()}", "", "| system | AUC | AP | QWK | Pearson | ECE |", "| --- " * 6 + "|"]
         for system, figures in result["figures"].items():
@@ -140,7 +168,7 @@ def render(result: dict[str, Any]) -> str:
                 cells = [result["figures"][system][name][language] for system in systems]
                 lines.append(
                     f"| {language} | {own['n']} | "
-                    + " | ".join(f"{c['qwk']:.2f} ({c['auc']:.2f})" for c in cells)
+                    + " | ".join(f"{_short(c['qwk'])} ({_short(c['auc'])})" for c in cells)
                     + " |"
                 )
         lines.append("")
@@ -163,8 +191,14 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _short(value: float | None) -> str:
+    return "n/a" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
 def _cell(figures: dict[str, Any], figure: str) -> str:
     interval = figures.get(f"{figure}_interval")
+    if figures[figure] is None or np.isnan(figures[figure]):
+        return "n/a"
     return f"{figures[figure]:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 

@@ -38,8 +38,18 @@ def cuts_of_grade(grade: int) -> Cuts:
 
 
 def cuts_of_presence(share: float) -> Cuts:
-    """A yes/no label, or a share of readers who said yes: says all when it is no, else the first cut only."""
-    return (0.0, 0.0, 0.0) if share == 0 else (share, np.nan, np.nan)
+    """A yes/no label, or a share of readers who said yes, fixes the first cut only.
+
+    A "no" would fix all three, but beside a "yes" that fixes one it would teach the upper cuts nothing
+    but "no" and press high grades down.
+    """
+    return (share, np.nan, np.nan)
+
+
+def cuts_of_intensity(mean: float) -> Cuts:
+    """A mean intensity 0..1 of several readers (their grades over 3), as soft cuts."""
+    low, middle, high = (min(max(3 * mean - below, 0.0), 1.0) for below in range(3))
+    return (low, middle, high)
 
 
 def grade_of(cuts: Cuts) -> int | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.examples import EMOTIONS, UNKNOWN, Cuts, Example, cuts_of_grade, cuts_of_presence
+from training.examples import EMOTIONS, UNKNOWN, Cuts, Example, cuts_of_grade, cuts_of_intensity, cuts_of_presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,17 +55,25 @@ def _rows(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
 def brighter(root: Path, split: str = "train") -> Iterator[Example]:
     """BRIGHTER / SemEval-2025 task 11 (Muhammad et al. 2025), CC BY 4.0: six emotions, anger by intensity."""
     intensity = {
-        (row["lang"], row["text"]): row["intensity_trackB"]
+        (row["lang"], row["text"]): row
         for row in _rows(root / "brighter/derived/anger_soft.tsv.gz", "\t")
         if row["split"] == split
     }
     for code, language in _BRIGHTER.items():
         for row in _rows(root / f"brighter/track_a/{split}/{code}.csv.gz"):
             emotions = {name: float(row[name]) for name in EMOTIONS if row.get(name) not in (None, "")}
-            grade = intensity.get((code, " ".join(row["text"].split()))) or intensity.get((code, row["text"]))
-            known = grade not in (None, "") and (int(float(str(grade))) > 0) == (emotions["anger"] > 0)
-            anger = cuts_of_grade(int(float(str(grade)))) if known else cuts_of_presence(emotions["anger"])
+            soft = intensity.get((code, " ".join(row["text"].split()))) or intensity.get((code, row["text"])) or {}
+            anger = _brighter_cuts(emotions["anger"], soft.get("intensity_trackB"), soft.get("mean_individual_0to1"))
             yield Example(row["id"], row["text"], language, "brighter", anger, UNKNOWN, emotions)
+
+
+def _brighter_cuts(present: float, grade: str | None, mean: str | None) -> Cuts:
+    """The graded intensity where it agrees with the yes/no label, else the readers' mean, else the label."""
+    if grade and (float(grade) > 0) == (present > 0):
+        return cuts_of_grade(int(float(grade)))
+    if mean and present > 0 and float(mean) > 0:
+        return cuts_of_intensity(float(mean))
+    return cuts_of_presence(present)
 
 
 def goemotions(root: Path, split: str = "train") -> Iterator[Example]:
@@ -82,7 +90,7 @@ def goemotions(root: Path, split: str = "train") -> Iterator[Example]:
             elif "annoyance" in found:
                 anger = (0.9, 0.3, np.nan)
             elif not found & {"disapproval", "disgust", "disappointment", "sadness", "grief"}:
-                anger = (0.0, 0.0, 0.0)
+                anger = cuts_of_presence(0.0)
             yield Example(f"goemotions-{post}", text, "en", "goemotions", anger, UNKNOWN, emotions)
 
 
@@ -115,7 +123,7 @@ def _xed_line(example_id: str, line: str, language: str) -> Example | None:
     elif found & {3, 6}:
         anger = UNKNOWN
     else:
-        anger = (0.1, 0.0, 0.0)
+        anger = cuts_of_presence(0.1)
     return Example(example_id, text, language, "xed", anger, UNKNOWN, emotions)
 
 
@@ -173,7 +181,7 @@ def mooc_urgency(root: Path, split: str = "train") -> Iterator[Example]:
     """MOOC forum posts (Svabensky et al. 2023), MIT: how much staff must reply, 1..7, as P(urgency >= 1)."""
     for row in _rows(root / f"mooc_urgency/{split}.csv.gz"):
         share = _POST_URGENCY[round(float(row["Urgency_1_7"])) - 1]
-        urgency: Cuts = (share, 0.0 if share < 0.5 else np.nan, 0.0)
+        urgency = cuts_of_presence(share)
         yield Example(f"mooc-{row['id']}", row["post_text"], "en", "mooc_urgency", UNKNOWN, urgency)
 
 

@@ -22,7 +22,7 @@ from model.scorer import Scorer
 from model.tokenizer import MessageTokenizer
 from training.batches import EvalBatches, TrainBatches, draw_weights
 from training.calibrate import fit_calibration, flag_threshold, scores_of
-from training.corpus import MESSAGES, Message, read_messages, read_split, sha256_of, split_messages
+from training.corpus import MESSAGES, Message, held_out, read_messages, read_split, sha256_of, split_messages
 from training.examples import EMOTIONS, Example
 from training.export import export_graph, graph_difference
 from training.metrics import grade_metrics
@@ -47,7 +47,7 @@ class TrainSettings:
     name: str = "kalm-mini"
     steps: int = 1_500
     batch_size: int = 48
-    max_tokens: int = 192
+    max_tokens: int = 448
     encoder_lr: float = 2e-4
     head_lr: float = 2e-3
     warmup_share: float = 0.06
@@ -120,9 +120,10 @@ def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
 def gather(settings: TrainSettings, data_dir: Path | None) -> tuple[list[Message], list[Message], list[Example]]:
     """Messages for training and for dev, and the public examples."""
     paths = [Path(path) for path in settings.data] or sorted(MESSAGES.glob("*.jsonl"))
-    train, dev = split_messages(read_messages(paths), read_split())
+    messages = read_messages(paths)
+    train, dev = split_messages(messages, held_out(messages, read_split()))
     if not train or not dev:
-        message = "the data needs messages of both parts: ids in split.json make the dev part"
+        message = "the data is too small: some messages must train and some must be held out"
         raise ValueError(message)
     if settings.public and data_dir is None:
         message = "public data sets were named, so --data-dir must say where they are"
@@ -260,7 +261,7 @@ def write_checkpoint(
     raw = Scoring(
         settings.name, version,
         {name: _identity() for name in model.config.dimensions}, dict.fromkeys(model.config.dimensions, 0.5),
-        window_tokens=_window_tokens(model),
+        window_tokens=_window_tokens(model, settings),
     )  # fmt: skip
     raw.write(output)
     export_graph(output)
@@ -272,11 +273,11 @@ def write_checkpoint(
     return figures
 
 
-def _window_tokens(model: KalmForScoring) -> int:
-    """Tokens of text in one window: 256 with the special ones, or as many as the encoder has positions."""
+def _window_tokens(model: KalmForScoring, settings: TrainSettings) -> int:
+    """Tokens of text in one window: as many as in training, so that serving sees nothing new."""
     # RoBERTa and its kin number positions from the padding index on, which costs two.
-    positions = getattr(model.config.encoder, "max_position_embeddings", 256) - 2
-    return min(256, positions) - 2
+    positions = getattr(model.config.encoder, "max_position_embeddings", settings.max_tokens + 2) - 2
+    return min(settings.max_tokens, positions) - 2
 
 
 def _identity() -> Calibration:
