@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 DATA_DIR ?= ../shared/data
 STEPS ?= 1400
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format distil train evaluate clean
+.PHONY: help install install-train run test lint format distil train evaluate clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.serve: requirements.txt constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,6 +19,8 @@ $(VENV)/.dev: $(VENV)/.serve requirements-train.txt requirements-dev.txt
 	touch $@
 
 install: $(VENV)/.serve ## Make .venv with what serving needs
+
+install-train: $(VENV)/.dev ## Add what training and tests need
 
 run: install ## Serve the shipped checkpoint on KALM_HOST:KALM_PORT (127.0.0.1:8080)
 	exec $(BIN)/python -m service
