@@ -56,7 +56,7 @@ def create_app(settings: Settings, scorer: Scorer) -> KalmApp:
         security_schemes=_SECURITY_SCHEMES,
         validation_error_callback=_refuse,
         validation_error_model=Problem,
-        doc_prefix="/docs",
+        doc_prefix="/apidoc",
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.ensure_ascii = False
@@ -66,9 +66,10 @@ def create_app(settings: Settings, scorer: Scorer) -> KalmApp:
     trace_requests(app, metrics)
     register_problems(app)
     app.register_api(scoring_routes(service, settings))
-    app.register_blueprint(health_routes(service))
+    app.register_api(health_routes(service))
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(app.api_doc))
-    app.add_url_rule("/", "root", lambda: redirect("/docs/swagger"))
+    app.add_url_rule("/", "root", lambda: redirect("/docs"))
+    app.add_url_rule("/docs", "docs", lambda: redirect("/apidoc/swagger"))
     scores_a_text(service)
     if not settings.api_keys:
         _log.warning("no KALM_API_KEYS set: everyone who can reach this address may use it")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
+from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from model.language import detect_language
 from service.problems import ProblemError, log_bug
+from service.schemas import Problem
 
 if TYPE_CHECKING:
     from service.scoring import ScoringService
 
+_TAG = Tag(name="health", description="For load balancers and monitoring")
 _PROBE = "Where is my parcel?"
 
 
@@ -32,15 +35,15 @@ def scores_a_text(service: ScoringService) -> None:
         raise ProblemError(503, "The model gives no usable score.", headers={"Retry-After": "5"})
 
 
-def health_routes(service: ScoringService) -> Blueprint:
+def health_routes(service: ScoringService) -> APIBlueprint:
     """``GET /livez``, ``/readyz`` and ``/metrics``; never behind a key."""
-    health = Blueprint("health", __name__)
+    health = APIBlueprint("health", __name__, abp_tags=[_TAG])
 
-    @health.get("/livez")
+    @health.get("/livez", summary="The process is alive")
     def livez() -> Response:
         return jsonify({"status": "alive"})
 
-    @health.get("/readyz")
+    @health.get("/readyz", responses={"503": Problem}, summary="The model has just scored a text")
     def readyz() -> Response:
         scores_a_text(service)
         scorer = service.scorer
@@ -48,7 +51,7 @@ def health_routes(service: ScoringService) -> Blueprint:
             {"status": "ready", "model": scorer.name, "model_version": scorer.version, "engine": scorer.engine.name}
         )
 
-    @health.get("/metrics")
+    @health.get("/metrics", summary="Metrics for Prometheus")
     def metrics() -> Response:
         return Response(service.metrics.render(), content_type=CONTENT_TYPE_LATEST)
 
