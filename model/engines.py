@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -32,8 +33,11 @@ class OnnxEngine:
     name = "onnxruntime"
 
     def __init__(self, directory: Path, threads: int) -> None:
+        # Its official builds report usage to their maker unless told not to before they are loaded.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         path = directory / GRAPH
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

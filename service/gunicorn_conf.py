@@ -13,6 +13,7 @@ from service.settings import load_settings
 _settings = load_settings()
 # In memory where there is such a place, so that a read-only or slow disk does not matter.
 _scratch = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+tempfile.tempdir = _scratch
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"

