@@ -38,13 +38,15 @@ def messages():
 def tiny_data(tmp_path_factory, messages):
     """A file of Dutch and English messages, about 100 of each part."""
     folder = tmp_path_factory.mktemp("data")
-    chosen = [m for m in messages if m.language in ("nl", "en")]
-    parts = split_messages(chosen, read_split())
+    parts = [
+        [m for language in ("nl", "en") for m in [m for m in part if m.language == language][:50]]
+        for part in split_messages(messages, read_split())
+    ]
     path = folder / "mixed.jsonl"
     rows = [
         {"id": m.id, "text": m.text, "language": m.language, "anger": m.anger, "urgency": m.urgency}
         for part in parts
-        for m in part[:100]
+        for m in part
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
