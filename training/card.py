@@ -117,7 +117,7 @@ graph and of torch differ by {difference["largest"]:.1e} at most and {difference
 
     {record["command"]}
 
-{base.get("text", "")}
+{base.get("text", "")}{record.get("notes", "")}
 Seed {record["settings"]["seed"]}; {examples["messages"]:,} own messages and {examples["public"]:,} public texts;
 calibrated on {examples["dev"]} dev messages. Settings, versions and the training log are in `training.json`.
 
