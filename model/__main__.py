@@ -15,12 +15,11 @@ from model.errors import ModelError
 from model.language import detect_language
 from model.reply import reply_fields
 from model.scorer import Scorer
-from model.text import encodable
+from model.text import MAX_CHARACTERS, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAX_CHARACTERS = 20_000
 _CHUNK = 64
 
 
@@ -113,8 +112,8 @@ def _parse(number: int, line: str) -> dict[str, Any]:
 def _checked(message_id: str, text: object, language: object) -> dict[str, Any]:
     if not isinstance(text, str) or not text.strip():
         return {"id": message_id, "error": "text must be a non-blank string"}
-    if len(text) > _MAX_CHARACTERS:
-        return {"id": message_id, "error": f"text has more than {_MAX_CHARACTERS} characters"}
+    if len(text) > MAX_CHARACTERS:
+        return {"id": message_id, "error": f"text has more than {MAX_CHARACTERS} characters"}
     return {"id": message_id, "text": text, "language": language if isinstance(language, str) else None}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import regex
 
+MAX_CHARACTERS = 20_000
 SHOUT = "⇧"
 ELONGATION = "≋"
 URL = "🔗"

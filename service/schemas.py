@@ -21,9 +21,8 @@ from pydantic import (
     WrapValidator,
 )
 
-from model.text import encodable
+from model.text import MAX_CHARACTERS, encodable
 
-MAX_TEXT = 20_000
 MAX_BATCH = 256
 MAX_THREAD = 100
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -57,7 +56,7 @@ def _plausible(value: datetime) -> datetime:
 
 Text = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT),
+    StringConstraints(strict=True, min_length=1, max_length=MAX_CHARACTERS),
     BeforeValidator(_encodable),
     AfterValidator(_not_blank),
 ]

@@ -4,13 +4,12 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import time
 import urllib.request
 
 import pytest
 from conftest import ROOT
+from waiting import free_port, wait_until_ready
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -19,20 +18,13 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 @pytest.fixture(scope="module")
 def port():
     """Run `make run` on a free port; stop it with SIGTERM and expect a clean end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"KALM_PORT": str(port)}
     run = subprocess.Popen(
         ["bash", "-c", COMMANDS[0]], cwd=ROOT, env=environment, stderr=subprocess.PIPE, start_new_session=True
     )
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_until_ready(port)
         yield port
     finally:
         os.killpg(run.pid, signal.SIGTERM)

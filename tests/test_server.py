@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 
 import pytest
 from conftest import ROOT
+from waiting import free_port, wait_until_ready
 
 from service.probe import ready
 
@@ -19,19 +19,12 @@ from service.probe import ready
 @contextmanager
 def serving(checkpoint, **settings):
     """The service on a free port; gives port, process and, after the end, the log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"KALM_PORT": str(port), "KALM_CHECKPOINT": str(checkpoint)} | settings
     process = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
     log = []
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_until_ready(port)
         yield port, process, log
     finally:
         process.terminate()

@@ -40,6 +40,14 @@ def default_teacher() -> str:
     return "sentence-transformers/all-MiniLM-L6-v2"
 
 
+def _chosen_languages(languages: str) -> tuple[str, ...]:
+    """Codes that the option ``--languages`` names."""
+    from training.parallel import CORE_LANGUAGES, EXTRA_LANGUAGES
+
+    named = {"core": CORE_LANGUAGES, "all": CORE_LANGUAGES + EXTRA_LANGUAGES}
+    return named.get(languages, tuple(languages.split(",")))
+
+
 @main.command()
 @click.option("--data-dir", type=_PATH, required=True, help="Folder with parallel/, mono/ and labelled/.")
 @click.option("--output", type=_PATH, required=True, help="Where the student goes; a stopped run goes on there.")
@@ -75,11 +83,8 @@ def distil(
     from training.corpus import MESSAGES, read_messages, read_split, split_messages
     from training.distil import DistilSettings, build_tokenizer
     from training.distil import distil as run
-    from training.parallel import CORE_LANGUAGES, EXTRA_LANGUAGES
     from training.public import read_public
 
-    every = CORE_LANGUAGES + EXTRA_LANGUAGES
-    chosen = {"core": CORE_LANGUAGES, "all": every}.get(languages, tuple(languages.split(",")))
     settings = DistilSettings(
         steps=steps, batch_tokens=batch_tokens, vocab_size=vocab_size, embedding_lr=embedding_lr,
         encoder_lr=encoder_lr, checkpoint_every=checkpoint_every, seed=seed,
@@ -90,9 +95,9 @@ def distil(
         sets = tuple(n for n in ("brighter", "goemotions", "redv2_ro", "cedr_ru", "xci_complaints")
                      if (data_dir / "labelled" / n).is_dir())  # fmt: skip
         extra = [e.text for e in read_public(data_dir, sets)] + [m.text for m in train] * 5
-        known = [code for code in every if (data_dir / f"parallel/{code}.tsv.gz").is_file()]
+        known = [code for code in _chosen_languages("all") if (data_dir / f"parallel/{code}.tsv.gz").is_file()]
         build_tokenizer(data_dir, known, extra, settings).save(str(output / "tokenizer.json"))
-    run(teacher or default_teacher(), data_dir, output, chosen, settings)
+    run(teacher or default_teacher(), data_dir, output, _chosen_languages(languages), settings)
 
 
 @main.command()
@@ -101,12 +106,9 @@ def distil(
 @click.option("--languages", default="core", help="'core' (16), 'all' (26), or codes separated by commas.")
 def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
     """Measure an encoder: how often the nearest English sentence is the one that was translated."""
-    from training.parallel import CORE_LANGUAGES, EXTRA_LANGUAGES
     from training.retrieval import retrieval_accuracy
 
-    every = CORE_LANGUAGES + EXTRA_LANGUAGES
-    chosen = {"core": CORE_LANGUAGES, "all": every}.get(languages, tuple(languages.split(",")))
-    figures = retrieval_accuracy(encoder, data_dir, [language for language in chosen if language != "en"])
+    figures = retrieval_accuracy(encoder, data_dir, [code for code in _chosen_languages(languages) if code != "en"])
     click.echo(json.dumps(figures | {"mean": sum(figures.values()) / len(figures)}, indent=2))
 
 

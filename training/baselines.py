@@ -54,7 +54,10 @@ def keywords(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.n
 
     The probabilities are the shares of grades among training messages with the same number of hits.
     """
-    lists = json.loads(KEYWORDS.read_text(encoding="utf-8"))
+    lists = {
+        language: {name: [f" {normalise(word).text}" for word in words] for name, words in own.items()}
+        for language, own in json.loads(KEYWORDS.read_text(encoding="utf-8")).items()
+    }
     result = {}
     for name in DIMENSIONS:
         table = np.ones((4, 4))
@@ -67,7 +70,7 @@ def keywords(train: Sequence[Message], dev: Sequence[Message]) -> dict[str, np.n
 
 def _hits(message: Message, lists: dict[str, dict[str, list[str]]], name: str) -> int:
     text = " " + normalise(message.text).text
-    count = sum(f" {normalise(word).text}" in text for word in lists.get(message.language, {}).get(name, []))
+    count = sum(word in text for word in lists.get(message.language, {}).get(name, []))
     if name == "anger":
         count += (text.count(SHOUT) >= 3) + ("!!!" in text)
     return min(count, 3)

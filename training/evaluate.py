@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model.calibration import expected_score
 from model.labels import DIMENSIONS
 from training.baselines import keywords, tfidf
 from training.behaviour import made_cases, read_cases, render_behaviour, run_bias, run_pairs
@@ -133,9 +134,8 @@ def _by_slice(evaluation: Evaluation, system: str, dimension: str) -> dict[str, 
 
 def _flag_figures(scorer: Scorer, evaluation: Evaluation) -> dict[str, float]:
     """Precision and recall of the flag, and the share of messages that it flags."""
-    top = np.arange(4) / 3
     mine = evaluation.probabilities[scorer.name]
-    flagged = np.any([mine[name] @ top >= scorer.thresholds[name] for name in DIMENSIONS], axis=0)
+    flagged = np.any([expected_score(mine[name]) >= scorer.thresholds[name] for name in DIMENSIONS], axis=0)
     needed = np.any([evaluation.grades(name) >= HIGH for name in DIMENSIONS], axis=0)
     hits = (flagged & needed).sum()
     return {
@@ -218,7 +218,7 @@ def plot(evaluation: Evaluation, system: str, report: Path) -> None:
         above.plot([0, 1], [0, 1], color="grey", linewidth=1)
         above.plot(*zip(*points, strict=True), marker="o")
         above.set(title=name, xlabel="predicted P(grade >= 2)", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
-        scores = probabilities @ np.arange(4) / 3
+        scores = expected_score(probabilities)
         below.boxplot([scores[grades == grade] for grade in range(4)], tick_labels=list("0123"))
         below.set(xlabel="true grade", ylabel="score", ylim=(0, 1))
     figure.savefig(report / "calibration.png", dpi=110)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Third element by data set name: the language code of a file name.
+# The language of each file.
 _BRIGHTER = {
     "afr": "af", "arq": "ar", "ary": "ar", "deu": "de", "eng": "en", "esp": "es", "hin": "hi",
     "ptbr": "pt", "ptmz": "pt", "ron": "ro", "rus": "ru", "swe": "sv", "ukr": "uk",
