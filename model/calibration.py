@@ -9,16 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A cumulative link in one dimension: ``P(grade >= k) = sigmoid(scale * (latent - centre) - cuts[k - 1])``.
+    """A cumulative link in one dimension: ``P(grade >= k) = sigmoid(scale * latent - cuts[k - 1])``.
 
     ``scale`` is positive and ``cuts`` ascend, so that grade probabilities are never negative.
-    ``centre`` is the latent of an ordinary message of grade 0: shares in an explanation are measured
-    from it, so that words which say nothing have a share near zero.
     """
 
     scale: float
     cuts: tuple[float, ...]
-    centre: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a calibration that could give a negative probability."""
@@ -28,8 +25,8 @@ class Calibration:
 
     def grade_probabilities(self, latents: np.ndarray) -> np.ndarray:
         """Probabilities ``(n, grades)`` of raw latents ``(n,)``; rows sum to one."""
-        centred = self.scale * (np.asarray(latents, dtype=np.float64)[:, None] - self.centre)
-        margins = np.clip(centred - np.asarray(self.cuts), -60, 60)
+        scaled = self.scale * np.asarray(latents, dtype=np.float64)[:, None]
+        margins = np.clip(scaled - np.asarray(self.cuts), -60, 60)
         at_least = 1 / (1 + np.exp(-margins))
         ones, zeros = np.ones((len(margins), 1)), np.zeros((len(margins), 1))
         bounded = np.concatenate([ones, at_least, zeros], axis=1)

@@ -12,7 +12,7 @@ from model.errors import CheckpointError
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "kalm-mini"
 CONFIG, SCORING, TOKENIZER = "config.json", "scoring.json", "tokenizer.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class Checkpoint:
             raise CheckpointError(message)
         try:
             calibration = {
-                name: Calibration(item["scale"], tuple(item["cuts"]), item["centre"])
-                for name, item in raw.pop("calibration").items()
+                name: Calibration(item["scale"], tuple(item["cuts"])) for name, item in raw.pop("calibration").items()
             }
             scoring = Scoring(calibration=calibration, **raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

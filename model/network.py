@@ -12,6 +12,8 @@ from transformers.utils import ModelOutput
 
 from model.labels import LEVELS
 
+POOLINGS = ("mean", "gate")
+
 
 class KalmConfig(PretrainedConfig):
     """Configuration of :class:`KalmForScoring`.
@@ -19,7 +21,9 @@ class KalmConfig(PretrainedConfig):
     Args:
         encoder: configuration (or its dict) of any ``transformers`` encoder.
         levels: for each scored dimension, in the order of the outputs, the names of its ordered grades.
-        emotions: names of auxiliary labels, used in training only; empty in a shipped checkpoint.
+        emotions: names of auxiliary labels beside the scores; not in the serving graph.
+        pooling: how much each token weighs in the latent: ``mean`` (all alike) or ``gate`` (learned,
+            for each dimension its own).
     """
 
     model_type = "kalm"
@@ -31,9 +35,14 @@ class KalmConfig(PretrainedConfig):
         encoder: dict[str, Any] | PretrainedConfig | None = None,
         levels: dict[str, list[str]] | None = None,
         emotions: tuple[str, ...] = (),
+        pooling: str = "mean",
         **kwargs: Any,
     ) -> None:
+        if pooling not in POOLINGS:
+            message = f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}"
+            raise ValueError(message)
         super().__init__(**kwargs)
+        self.pooling = pooling
         nested = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
         self.encoder: PretrainedConfig = nested or BertConfig()
         self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
@@ -76,9 +85,10 @@ class KalmOutput(ModelOutput):
 class KalmForScoring(PreTrainedModel):
     """Additive ordinal scorer over any encoder.
 
-    Token states ``h_t`` give one value per token and dimension, ``v_t = w · h_t``; the latent is
-    their mean over the text's tokens; the cumulative link model (McCullagh 1980) turns it into
-    ``P(grade >= k) = sigmoid(latent - cut_k)`` with ordered cuts.
+    Token states ``h_t`` give one value per token and dimension, ``v_t = w · h_t + b``; the latent is
+    their weighted mean over the text's tokens, ``sum a_t v_t`` with ``a_t`` either all alike or
+    ``softmax(g · h_t)`` (Bahdanau et al. 2015, one fixed query); the cumulative link model (McCullagh
+    1980) turns it into ``P(grade >= k) = sigmoid(latent - cut_k)`` with ordered cuts.
     """
 
     config_class = KalmConfig
@@ -93,7 +103,8 @@ class KalmForScoring(PreTrainedModel):
             encoder = AutoModel.from_config(config.encoder, **options)
         self.encoder = encoder
         hidden = config.encoder.hidden_size
-        self.token_values = nn.Linear(hidden, len(config.dimensions), bias=False)
+        self.token_values = nn.Linear(hidden, len(config.dimensions))
+        self.token_gate = nn.Linear(hidden, len(config.dimensions), bias=False) if config.pooling == "gate" else None
         self.first_cut = nn.Parameter(torch.zeros(len(config.dimensions)))
         self.cut_gaps = nn.Parameter(torch.zeros(len(config.dimensions), config.grades - 2))
         self.emotion_head = nn.Linear(hidden, len(config.emotions)) if config.emotions else None
@@ -105,11 +116,23 @@ class KalmForScoring(PreTrainedModel):
         gaps = nn.functional.softplus(self.cut_gaps + 1.0)
         return torch.cat([self.first_cut.unsqueeze(1), self.first_cut.unsqueeze(1) + gaps.cumsum(1)], dim=1)
 
+    def token_weights(self, states: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        """Weight of each token ``(batch, length, dimensions or 1)``; sums to 1 over a row's tokens."""
+        mask = token_mask.to(states.dtype).unsqueeze(-1)
+        if self.token_gate is not None:
+            gates = self.token_gate(states).to(states.dtype)
+            mask = mask * torch.softmax(gates.masked_fill(mask == 0, _CLOSED), dim=1)
+        return mask / mask.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
     def token_shares(self, states: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
         """Each token's share ``(batch, length, dimensions)`` of the latent; zero where ``token_mask`` is zero."""
-        weights = token_mask.to(states.dtype)
-        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1.0)
-        return self.token_values(states) * weights.unsqueeze(-1)
+        return self.token_values(states).to(states.dtype) * self.token_weights(states, token_mask)
+
+    def shift_latents(self, amounts: torch.Tensor) -> None:
+        """Subtract ``amounts`` ``(dimensions,)`` from all latents and cuts; no logit changes."""
+        with torch.no_grad():
+            self.token_values.bias -= amounts
+            self.first_cut -= amounts
 
     def forward(
         self,
@@ -154,6 +177,8 @@ class KalmForScoring(PreTrainedModel):
         return KalmOutput(loss=loss, logits=logits, latents=latents, shares=shares, emotion_logits=emotion_logits)
 
 
+# A gate before softmax that leaves nothing of a token, finite in half precision too.
+_CLOSED = -1e4
 # Encoders whose unused pooler is left out of the weights.
 _WITH_POOLER = {"bert", "roberta", "xlm-roberta", "camembert"}
 

@@ -79,7 +79,6 @@ class Scorer:
         self._batch_tokens = batch_tokens
         calibration = [checkpoint.scoring.calibration[name] for name in checkpoint.levels]
         self._scales = np.array([item.scale for item in calibration])
-        self._centres = np.array([item.centre for item in calibration])
         try:
             self._tokenizer = MessageTokenizer.load(checkpoint.directory / TOKENIZER)
         except Exception as error:
@@ -137,7 +136,7 @@ class Scorer:
     def latents(self, texts: Sequence[str]) -> np.ndarray:
         """Uncalibrated latents ``(len(texts), dimensions)``, for calibration and evaluation."""
         tokens = self._tokenizer.encode(texts)
-        return np.stack([shares.sum(axis=0) for shares, _ in self._shares(tokens)]) + self._centres
+        return np.stack([shares.sum(axis=0) for shares, _ in self._shares(tokens)])
 
     def _shares(self, tokens: Sequence[Tokens]) -> list[tuple[np.ndarray, int]]:
         settings = self.checkpoint.scoring
@@ -181,8 +180,7 @@ class Scorer:
             ids[row, count + 1] = self._tokenizer.sep_id
             mask[row, : count + 2] = 1
         shares = self.engine.shares(ids, mask).astype(np.float64)
-        counts = [window.end - window.start for window in windows]
-        return [shares[row, 1 : count + 1] - self._centres / count for row, count in enumerate(counts)]
+        return [shares[row, 1 : window.end - window.start + 1] for row, window in enumerate(windows)]
 
     def _result(self, tokens: Tokens, shares: np.ndarray, windows: int, explain: bool) -> Score:
         names = list(self.checkpoint.levels)
@@ -198,7 +196,7 @@ class Scorer:
         if latent is None:
             return DimensionScore(0.0, levels[0], (1.0, *[0.0] * (len(levels) - 1)), 0.0)
         calibration = self.checkpoint.scoring.calibration[name]
-        probabilities = calibration.grade_probabilities(np.array([latent + calibration.centre]))
+        probabilities = calibration.grade_probabilities(np.array([latent]))
         return DimensionScore(
             score=float(expected_score(probabilities)[0]),
             level=levels[int(median_grade(probabilities)[0])],

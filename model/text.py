@@ -25,7 +25,7 @@ MARKERS = (SHOUT, ELONGATION, URL, EMAIL, LONG_NUMBER)
 _SEGMENT = regex.compile(
     r"(?P<url>(?:https?://|www\.)\S{1,2000}(?<![!?.,;:)\]]))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
-    r"|(?P<number>\d{5,})"
+    r"|(?P<number>\d{3,})"
     r"|(?P<word>[\p{L}\p{M}]+(?:['’ʼ][\p{L}\p{M}]+)*)"
     r"|(?P<digit>\d)"
     r"|(?P<run>([^\s\p{L}\p{M}\d])(?:\uFE0F?\7)*)"

@@ -7,10 +7,35 @@ from model.network import KalmConfig, KalmForScoring, inner_tokens, masked_bce
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=["mean", "gate"])
+def model(request):
     torch.manual_seed(0)
-    return KalmForScoring(KalmConfig(encoder=BertConfig(**SMALL).to_dict(), emotions=("anger", "joy"))).eval()
+    config = KalmConfig(encoder=BertConfig(**SMALL).to_dict(), emotions=("anger", "joy"), pooling=request.param)
+    return KalmForScoring(config).eval()
+
+
+def test_unknown_pooling_is_refused():
+    with pytest.raises(ValueError, match="mean, gate"):
+        KalmConfig(pooling="max")
+
+
+def test_shifting_latents_changes_no_logit(model):
+    before = model(**batch())
+    model.shift_latents(torch.tensor([1.5, -0.5]))
+    after = model(**batch())
+    torch.testing.assert_close(after.logits, before.logits)
+    torch.testing.assert_close(after.latents, before.latents - torch.tensor([1.5, -0.5]))
+
+
+def test_gates_weigh_the_tokens(model):
+    if model.token_gate is None:
+        pytest.skip("mean pooling has no gate")
+    with torch.no_grad():
+        model.token_gate.weight.mul_(100)
+    weights = model.token_weights(torch.randn(1, 5, 16), torch.tensor([[0, 1, 1, 1, 0]]))
+    torch.testing.assert_close(weights.sum(1), torch.ones(1, 2))
+    assert (weights[:, [0, 4]] == 0).all()
+    assert weights.max() > 0.5
 
 
 def batch():

@@ -1,19 +1,37 @@
 import json
+import random
+import re
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from transformers import AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from model.scorer import Scorer
 from model.tokenizer import MessageTokenizer
 from training.__main__ import main
-from training.augment import augment, lower_case, typing_errors, without_diacritics, without_marks
+from training.augment import (
+    Augmentation,
+    augment,
+    lower_case,
+    swap_amounts,
+    typing_errors,
+    without_diacritics,
+    without_marks,
+)
 from training.batches import TrainBatches, draw_weights
 from training.evaluate import evaluate, render
 from training.examples import Example, cuts_of_grade
-from training.train import TrainSettings, load_base, train
+from training.train import SharedDropout, TrainSettings, load_base, share_dropout, train
 
 
 def test_checkpoint_records_how_it_was_made(tiny_checkpoint, tiny_data):
@@ -92,8 +110,6 @@ def test_draws_follow_sources_and_lift_small_languages():
 
 
 def test_augmentation_keeps_the_words_recognisable():
-    import random
-
     rng = random.Random(0)
     text = "Où est mon colis? Het pakket is onmiddellijk nodig, ağır ışık, мой заказ"
     assert without_diacritics(text, rng) == "Ou est mon colis? Het pakket is onmiddellijk nodig, agır ısık, мой заказ"
@@ -104,9 +120,49 @@ def test_augmentation_keeps_the_words_recognisable():
     assert without_diacritics("app प्लीज", rng) == "app प्लीज"
 
 
-def test_augmentation_never_takes_shouting_away():
-    import random
+def test_names_and_amounts_are_swapped_and_nothing_else():
+    texts = ["Onze monteur Gerrit kwam niet opdagen.", "De winkel in Zwolle is dicht, zegt u tegen mij."]
+    change = Augmentation([Example("", text, "nl", "messages") for text in texts])
+    seen = {change.swap_names(texts[0], "nl", random.Random(i)) for i in range(40)}
+    assert texts[0] in seen
+    assert len(seen) > 5
+    assert all(re.fullmatch(r"Onze monteur [^\W\d_-]+(?:-\w+)? kwam niet opdagen\.", text) for text in seen)
+    other = swap_amounts("Order 12345, € 49,95, om 14:30, 2 dagen", random.Random(0))
+    assert re.fullmatch(r"Order [1-9]\d{4}, € \d\d,\d\d, om 14:30, 2 dagen", other)
+    assert other != "Order 12345, € 49,95, om 14:30, 2 dagen"
 
+
+def test_signatures_and_quotes_are_put_below():
+    example = Example("", "Waar is mijn pakket?", "nl", "messages")
+    change = Augmentation([example])
+    rng = random.Random(0)
+    for text in (change.with_signature(example.text, "nl", rng), change.with_quote("Hallo?", "nl", rng)):
+        assert "\n" in text
+    assert change.with_quote("Hallo?", "nl", rng) == "Hallo?\n\n> Waar is mijn pakket?"
+    foreign = Example("", "Why", "xx", "xed")
+    assert all(isinstance(change(foreign, random.Random(i)), str) for i in range(30))
+
+
+def test_shared_dropout_drops_a_feature_at_every_position():
+    dropout = SharedDropout(0.5)
+    states = torch.ones(4, 7, 64)
+    dropped = dropout(states)
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert 0.2 < (dropped == 0).float().mean() < 0.8
+    assert torch.equal(dropout.eval()(states), states)
+
+
+@pytest.mark.parametrize("kind", [BertConfig, XLMRobertaConfig, DistilBertConfig])
+def test_dropout_is_shared_in_any_encoder(kind):
+    encoder = AutoModel.from_config(kind(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2))
+    share_dropout(encoder, 0.3)
+    kinds = [module for module in encoder.modules() if "Dropout" in type(module).__name__]
+    assert all(isinstance(module, SharedDropout) for module in kinds)
+    assert {module.p for module in kinds} == {0.0, 0.3}
+    assert encoder.train()(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state.isfinite().all()
+
+
+def test_augmentation_never_takes_shouting_away():
     for text in ("DIEVEN zijn jullie", "waar is het!!", "schande 😡"):
         assert lower_case(text, random.Random(0)) == without_marks(text, random.Random(0)) == text
     assert lower_case("Waar is het", random.Random(0)) == "waar is het"

@@ -54,7 +54,8 @@ def _chosen_languages(languages: str) -> tuple[str, ...]:
 @click.option(
     "--teacher", default=None, help="Hub id or path of an English sentence encoder. [default: all-MiniLM-L6-v2]"
 )
-@click.option("--languages", default="core", help="'core' (16), 'all' (26), or codes separated by commas.")
+@click.option("--begin", type=_PATH, default=None, help="Result of an earlier `distil` to start from, not the teacher.")
+@click.option("--languages", default="all", help="'core' (16), 'all' (26), or codes separated by commas.")
 @click.option("--steps", type=click.IntRange(1), default=6000, help="Batches of the whole run.")
 @click.option("--batch-tokens", type=click.IntRange(64), default=6144, help="Tokens in a batch, padding included.")
 @click.option("--vocab-size", type=click.IntRange(100), default=40000, help="Pieces of the new vocabulary.")
@@ -66,6 +67,7 @@ def distil(
     data_dir: Path,
     output: Path,
     teacher: str | None,
+    begin: Path | None,
     languages: str,
     steps: int,
     batch_tokens: int,
@@ -89,7 +91,7 @@ def distil(
         steps=steps, batch_tokens=batch_tokens, vocab_size=vocab_size, embedding_lr=embedding_lr,
         encoder_lr=encoder_lr, checkpoint_every=checkpoint_every, seed=seed,
     )  # fmt: skip
-    if not (output / "tokenizer.json").exists():
+    if begin is None and not (output / "tokenizer.json").exists():
         output.mkdir(parents=True, exist_ok=True)
         train, _ = split_messages(read_messages(MESSAGES), read_split())
         sets = tuple(n for n in ("brighter", "goemotions", "redv2_ro", "cedr_ru", "xci_complaints")
@@ -97,7 +99,7 @@ def distil(
         extra = [e.text for e in read_public(data_dir, sets)] + [m.text for m in train] * 5
         known = [code for code in _chosen_languages("all") if (data_dir / f"parallel/{code}.tsv.gz").is_file()]
         build_tokenizer(data_dir, known, extra, settings).save(str(output / "tokenizer.json"))
-    run(teacher or default_teacher(), data_dir, output, _chosen_languages(languages), settings)
+    run(teacher or default_teacher(), data_dir, output, _chosen_languages(languages), settings, begin=begin)
 
 
 @main.command()
@@ -120,19 +122,22 @@ def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
 @click.option("--data-dir", type=_PATH, default=None, help="Folder with labelled/, for public sets.")
 @click.option("--public", default="all", help="With --data-dir: 'all', 'none', or names separated by commas.")
 @click.option("--name", default="kalm-mini", help="Name in the replies.")
-@click.option("--steps", type=click.IntRange(1), default=1500)
-@click.option("--batch-size", type=click.IntRange(1), default=48)
+@click.option("--steps", type=click.IntRange(1), default=4500)
+@click.option("--batch-size", type=click.IntRange(1), default=64)
+@click.option("--pooling", type=click.Choice(("gate", "mean")), default="gate", help="How tokens make the latent.")
+@click.option(
+    "--dropout", type=click.FloatRange(0, 0.9), default=0.1, help="Features of the encoder dropped in training."
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(8),
-    default=448,
+    default=320,
     help="Longer messages are cut in training; also the window in serving.",
 )
 @click.option("--learning-rate", "encoder_lr", type=float, default=2e-4, help="Peak rate of the encoder.")
+@click.option("--embedding-lr", type=float, default=4e-4, help="Peak rate of the embeddings.")
 @click.option("--head-lr", type=float, default=2e-3, help="Peak rate of the scoring head.")
-@click.option(
-    "--messages-share", type=float, default=1.0, help="Draws of messages, against about 0.75 of all public sets."
-)
+@click.option("--messages-share", type=float, default=1.0, help="Draws of messages, against 1.23 of all public sets.")
 @click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside, in training only.")
 @click.option("--augment/--no-augment", "augmented", default=True, help="Typos, case, accents, signatures.")
 @click.option("--bf16/--no-bf16", default=True, help="Half-precision arithmetic in training.")
@@ -176,6 +181,22 @@ def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, thre
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     click.echo(render(run(scorer, report, data)))
+
+
+@main.command()
+@click.option("--checkpoint", type=_PATH, default=DEFAULT_CHECKPOINT, show_default="the shipped one")
+@click.option("--data-dir", type=_PATH, required=True, help="Folder with labelled/, the public data sets.")
+@click.option("--split", type=click.Choice(("dev", "test")), default="dev", help="Part of BRIGHTER.")
+@click.option("--report", type=_PATH, default=None, help="Also write benchmarks.json into this folder.")
+def benchmarks(checkpoint: Path, data_dir: Path, split: str, report: Path | None) -> None:
+    """Measure a checkpoint on public sets: emotions of BRIGHTER, anger in Dutch, English, Spanish, Arabic."""
+    from training.benchmarks import render_benchmarks, run_benchmarks
+
+    result = run_benchmarks(checkpoint, Scorer.load(checkpoint, threads=2), data_dir, split)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        (report / "benchmarks.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    click.echo(render_benchmarks(result))
 
 
 @main.command()

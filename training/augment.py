@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import random
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import regex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from training.examples import Example
 
 Change = Callable[[str, random.Random], str]
 _MARKS = regex.compile(r"[^\w\s]+")
 _WORD = regex.compile(r"[\p{L}\p{M}]{4,}")
 # Shouting and repeated marks are part of the anger, so they are never taken away.
 _LOUD = regex.compile(r"\p{Lu}{3,}|[!?]{2,}|\p{Emoji_Presentation}")
-_SIGNATURES = (
-    "\n\n-- \n{name}",
-    "\n\n{name}\n+00 00 000 00 00",
-    "\n\nSent from my iPhone",
-    "\n\n{name} | {name} B.V. | www.example.com",
-)
-_NAMES = (
-    "J. Jansen",
-    "M. Rossi",
-    "A. Novak",
-    "K. Yilmaz",
-    "S. Sharma",
-    "L. Nowak",
-    "O. Ahmed",
-    "D. Silva",
-    "I. Popescu",
-)
+_AMOUNT = regex.compile(r"\d{1,3}(?:[ .,]\d{3})*[.,]\d{2}(?!\d)|\d{3,}")
+_CAPITALISED = regex.compile(r"(?<=\p{Ll}[,;]? )\p{Lu}\p{Ll}{2,}(?!\p{L})")
+_NAMES = Path(__file__).parent / "data" / "names.json"
+# A capitalised word seen more often is a form of address or a common noun rather than somebody's name.
+_COMMON = 8
+_SWAPPED = 0.7
 
 
 def lower_case(text: str, rng: random.Random) -> str:
@@ -70,23 +68,116 @@ def typing_errors(text: str, rng: random.Random) -> str:
     return text
 
 
-def with_signature(text: str, rng: random.Random) -> str:
-    """A sender's signature below."""
-    return text + rng.choice(_SIGNATURES).format(name=rng.choice(_NAMES))
-
-
 CHANGES: tuple[tuple[float, Change], ...] = (
     (0.06, lower_case),
     (0.12, without_diacritics),
     (0.06, without_marks),
     (0.20, typing_errors),
-    (0.05, with_signature),
 )
 
 
 def augment(text: str, rng: random.Random) -> str:
-    """Apply each change with its own probability."""
+    """Apply each change of spelling with its own probability."""
     for probability, change in CHANGES:
         if rng.random() < probability:
             text = change(text, rng)
     return text
+
+
+class Augmentation:
+    """All changes, with names, signatures and older mails to quote for each language.
+
+    Args:
+        examples: the training examples; rare capitalised words inside their sentences count as names,
+            and they are what gets quoted.
+    """
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._known: dict[str, dict[str, list[str]]] = json.loads(_NAMES.read_text(encoding="utf-8"))
+        self._quotable: dict[str, list[str]] = defaultdict(list)
+        capitalised: dict[str, Counter[str]] = defaultdict(Counter)
+        small: dict[str, set[str]] = defaultdict(set)
+        for example in examples:
+            if example.source != "messages":
+                continue
+            capitalised[example.language].update(_CAPITALISED.findall(example.text))
+            small[example.language].update(regex.findall(r"\b\p{Ll}+\b", example.text))
+            if len(example.text) < 300:
+                self._quotable[example.language].append(example.text)
+        self._names: dict[str, list[str]] = {}
+        for language, known in self._known.items():
+            found = [
+                word
+                for word, count in sorted(capitalised[language].items())
+                if count <= _COMMON and word.lower() not in small[language]
+            ]
+            # German writes all nouns with a capital.
+            self._names[language] = [*known["first"], *known["last"], *known["city"]] + (
+                found if language != "de" else []
+            )
+
+    def __call__(self, example: Example, rng: random.Random) -> str:
+        """A changed text with the same grades; public texts get changes of spelling only."""
+        text = example.text
+        if example.source == "messages":
+            if rng.random() < 0.2:
+                text = self.swap_names(text, example.language, rng)
+            if rng.random() < 0.2:
+                text = swap_amounts(text, rng)
+        text = augment(text, rng)
+        if example.source == "messages" and example.language in self._known:
+            if rng.random() < 0.12:
+                text = self.with_signature(text, example.language, rng)
+            if rng.random() < 0.03:
+                text = self.with_quote(text, example.language, rng)
+        return text
+
+    def swap_names(self, text: str, language: str, rng: random.Random) -> str:
+        """Other people, places and products of the same language in the place of those named."""
+        names = self._names.get(language)
+        if not names:
+            return text
+        known = set(names)
+
+        def other(match: regex.Match[str]) -> str:
+            word = str(match.group())
+            return rng.choice(names) if word in known and rng.random() < _SWAPPED else word
+
+        return str(_CAPITALISED.sub(other, text))
+
+    def with_signature(self, text: str, language: str, rng: random.Random) -> str:
+        """A sender's closing, name, function, place or telephone number below."""
+        known = self._known[language]
+        name = f"{rng.choice(known['first'])} {rng.choice(known['last'])}"
+        if rng.random() < 0.3:
+            name = name[0] + ". " + name.split(" ", 1)[1]
+        lines = [name]
+        if rng.random() < 0.6:
+            lines.append(rng.choice(known["roles"]))
+        if rng.random() < 0.4:
+            lines.append(f"{rng.choice(known['last'])} & {rng.choice(known['last'])}, {rng.choice(known['city'])}")
+        if rng.random() < 0.3:
+            lines.append(rng.choice(("+", "0", "tel. ", "☎ ")) + str(rng.randrange(10**8, 10**9)))
+        if rng.random() < 0.15:
+            lines.append(f"www.{rng.choice(('example', 'kantoor', 'office', 'mail'))}.example")
+        opening = rng.choice(("", "-- \n", "", ""))
+        closing = rng.choice(known["closings"]) + "\n" if rng.random() < 0.8 else ""
+        gap = rng.choice(("\n\n", "\n"))
+        return f"{text}{gap}{closing}{opening}" + "\n".join(lines)
+
+    def with_quote(self, text: str, language: str, rng: random.Random) -> str:
+        """An older mail of somebody else quoted below: only the writer's new words count."""
+        if not self._quotable[language]:
+            return text
+        older = rng.choice(self._quotable[language]).splitlines()
+        return f"{text}\n\n" + "\n".join(f"> {line}" for line in older)
+
+
+def swap_amounts(text: str, rng: random.Random) -> str:
+    """Other digits in amounts and long numbers, of the same length."""
+
+    def other(match: regex.Match[str]) -> str:
+        digits = [str(rng.randrange(10)) if c.isdigit() else c for c in match.group()]
+        return "".join(digits) if digits[0] != "0" else "1" + "".join(digits[1:])
+
+    return str(_AMOUNT.sub(other, text))

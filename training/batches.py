@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from training.augment import augment
+from training.augment import Augmentation
 from training.examples import EMOTIONS, Example
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from model.tokenizer import MessageTokenizer
 
 Batch = dict[str, torch.Tensor]
-_POOL = 16
+_Row = tuple[Example, np.ndarray]
+_POOL = 64
 _LENGTH_STEP = 16
 
 
@@ -46,7 +47,17 @@ def collate(
     examples: Sequence[Example], texts: Sequence[str], tokenizer: MessageTokenizer, max_tokens: int, *, emotions: bool
 ) -> Batch:
     """Tokenise and pad one batch; texts beyond ``max_tokens`` (special tokens included) are cut at the end."""
-    rows = [tokens.ids[: max_tokens - 2] for tokens in tokenizer.encode(texts)]
+    return _pad(examples, [tokens.ids for tokens in tokenizer.encode(texts)], tokenizer, max_tokens, emotions)
+
+
+def _pad(
+    examples: Sequence[Example],
+    rows: Sequence[np.ndarray],
+    tokenizer: MessageTokenizer,
+    max_tokens: int,
+    emotions: bool,
+) -> Batch:
+    rows = [row[: max_tokens - 2] for row in rows]
     longest = max(len(row) for row in rows) + 2
     length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
     ids = np.full((len(rows), length), tokenizer.pad_id, dtype=np.int64)
@@ -83,27 +94,30 @@ class TrainBatches(Dataset[Batch]):
     ) -> None:
         self._examples, self._cumulative, self._tokenizer = examples, np.cumsum(weights), tokenizer
         self._steps, self._batch_size, self._max_tokens = steps, batch_size, max_tokens
-        self._seed, self._augmented, self._emotions = seed, augmented, emotions
-        self._pool: tuple[int, list[np.ndarray]] = (-1, [])
+        self._seed, self._emotions = seed, emotions
+        self._augment = Augmentation(examples) if augmented else None
+        self._pool: tuple[int, list[list[_Row]]] = (-1, [])
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> Batch:
-        chosen = [self._examples[i] for i in self._pool_of(index // _POOL)[index % _POOL]]
-        rng = random.Random(f"{self._seed}-{index}")
-        texts = [augment(e.text, rng) if self._augmented else e.text for e in chosen]
-        return collate(chosen, texts, self._tokenizer, self._max_tokens, emotions=self._emotions)
+        rows = self._pool_of(index // _POOL)[index % _POOL]
+        examples, ids = zip(*rows, strict=True)
+        return _pad(examples, ids, self._tokenizer, self._max_tokens, self._emotions)
 
-    def _pool_of(self, number: int) -> list[np.ndarray]:
+    def _pool_of(self, number: int) -> list[list[_Row]]:
+        """Batches drawn, changed and tokenised together, so that each holds texts of like length."""
         if self._pool[0] != number:
             rng = np.random.default_rng((self._seed, number))
             drawn = np.searchsorted(self._cumulative, rng.random(_POOL * self._batch_size) * self._cumulative[-1])
-            drawn = np.minimum(drawn, len(self._examples) - 1)
-            by_length = drawn[np.argsort([len(self._examples[i].text) for i in drawn], kind="stable")]
-            batches = np.split(by_length, _POOL)
-            order = rng.permutation(_POOL)
-            self._pool = (number, [batches[i] for i in order])
+            chosen = [self._examples[i] for i in np.minimum(drawn, len(self._examples) - 1)]
+            changes = random.Random(f"{self._seed}-{number}")
+            texts = [self._augment(e, changes) if self._augment else e.text for e in chosen]
+            rows = [(e, tokens.ids) for e, tokens in zip(chosen, self._tokenizer.encode(texts), strict=True)]
+            rows.sort(key=lambda row: len(row[1]))
+            batches = [rows[i : i + self._batch_size] for i in range(0, len(rows), self._batch_size)]
+            self._pool = (number, [batches[i] for i in rng.permutation(_POOL)])
         return self._pool[1]
 
 

@@ -39,9 +39,8 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, pr
     start = np.concatenate([[0.5, -0.5], np.zeros(top - 1)])
     best = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-5, "fatol": 1e-8}).x
     scale, cuts = unpack(best)
-    lowest = float(np.mean(latents[grades == grades.min()]))
-    shift = scale * (centre - lowest) / spread
-    return Calibration(scale / spread, tuple(float(cut + shift) for cut in cuts), lowest)
+    shift = scale * centre / spread
+    return Calibration(scale / spread, tuple(float(cut + shift) for cut in cuts))
 
 
 def flag_threshold(scores: np.ndarray, grades: np.ndarray, *, precision: float = 0.9, high: int = 2) -> float:

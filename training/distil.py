@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,8 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from model.tokenizer import MessageTokenizer
-from training.parallel import ParallelText, read_monolingual, read_parallel
-from training.vocabulary import AlignedIds, initial_embeddings, train_tokenizer
+from training.parallel import EXTRA_LANGUAGES, ParallelText, read_monolingual, read_parallel
+from training.vocabulary import AlignedIds, initial_embeddings, train_tokenizer, translated_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 # Few distinct shapes: every new one costs oneDNN a fresh primitive.
 LENGTHS = (8, 12, 16, 24, 32, 48, 64)
 _MONO_LIMIT = 60_000
+# A piece seen less often than this by the earlier student counts as new to it.
+_SELDOM = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,12 @@ class DistilSettings:
     encoder_lr: float = 3e-4
     warmup: int = 100
     decay: float = 0.3
-    alpha: float = 0.5
+    alpha: float = 0.3
     english_share: float = 0.1
+    extra_share: float = 0.15
+    contrast: float = 0.1
+    temperature: float = 0.05
+    negatives: int = 4_096
     vocab_size: int = 40_000
     seed: int = 0
     checkpoint_every: int = 200
@@ -108,20 +115,56 @@ def teacher_embeddings(teacher: PreTrainedModel, tokenizer: Any, texts: Sequence
     return result
 
 
+def language_weights(sizes: Sequence[tuple[str, int]], settings: DistilSettings) -> np.ndarray:
+    """Share of the draws for each language of ``(code, sentences)``; sums to 1.
+
+    English and the languages outside the core get fixed shares; inside each group a language is drawn
+    in proportion to ``size ** alpha``, so that those with few pairs are not drowned.
+    """
+    groups = np.array([0 if code == "en" else 2 if code in EXTRA_LANGUAGES else 1 for code, _ in sizes])
+    shares = np.array([settings.english_share, 1 - settings.english_share - settings.extra_share, settings.extra_share])
+    weights = np.array([size**settings.alpha for _, size in sizes], dtype=float)
+    for group, share in enumerate(shares):
+        own = groups == group
+        weights[own] *= share / max(weights[own].sum(), 1e-9)
+    return np.asarray(weights / weights.sum())
+
+
+def imitation_loss(
+    pooled: torch.Tensor, teacher: torch.Tensor, others: torch.Tensor, settings: DistilSettings
+) -> torch.Tensor:
+    """Cosine distance to the teacher's embedding, and how well that one is told from all others.
+
+    The second part is the cross-entropy between the teacher's and the student's similarities to the
+    batch's and ``others``' teacher embeddings (InfoNCE, van den Oord et al. 2018, with the teacher's own
+    soft targets in place of one right answer, so that near-duplicates are no mistakes).
+
+    Args:
+        pooled: ``(batch, hidden)`` student embeddings.
+        teacher: ``(batch, hidden)`` unit-length teacher embeddings of the same sentences.
+        others: ``(n, hidden)`` unit-length teacher embeddings of random sentences.
+        settings: weight and temperature of the second part.
+    """
+    student = torch.nn.functional.normalize(pooled, dim=-1)
+    distance = 1 - (student * teacher).sum(-1).mean()
+    if not settings.contrast:
+        return distance
+    known = torch.cat([teacher, others])
+    wanted = torch.softmax(teacher @ known.T / settings.temperature, dim=-1)
+    found = torch.log_softmax(student @ known.T / settings.temperature, dim=-1)
+    return distance - settings.contrast * (wanted * found).sum(-1).mean()
+
+
 def batches(
     sentences: Sequence[Sentences], settings: DistilSettings, start: int, special: tuple[int, int, int]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
     """Endless batches of one length bucket each: ids, mask ``(batch, length)`` and target rows.
 
-    Languages are drawn in proportion to ``size ** alpha``, English apart. Step ``n`` draws from its
-    own generator, so that a resumed run sees the batches that an unbroken one would have seen.
+    Step ``n`` draws from its own generator, so that a resumed run sees the batches that an unbroken
+    one would have seen.
     """
     pad, cls, sep = special
-    sizes = np.array([len(item.rows) for item in sentences], dtype=float)
-    weights = sizes**settings.alpha
-    english = np.array([item.language == "en" for item in sentences])
-    weights[~english] *= (1 - settings.english_share) / weights[~english].sum()
-    weights[english] *= settings.english_share / max(weights[english].sum(), 1e-9)
+    weights = language_weights([(item.language, len(item.rows)) for item in sentences], settings)
     bucket_of = [np.searchsorted(LENGTHS, [min(len(row) + 2, LENGTHS[-1]) for row in item.rows]) for item in sentences]
     members = [[np.flatnonzero(buckets == b) for b in range(len(LENGTHS))] for buckets in bucket_of]
     shares = np.array(
@@ -193,8 +236,9 @@ def train_student(
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
             states = student(input_ids=ids, attention_mask=mask).last_hidden_state
         pooled = mean_pool(states.float(), mask)
-        teacher = torch.from_numpy(targets[rows].astype(np.float32))
-        loss = 1 - torch.nn.functional.cosine_similarity(pooled, teacher).mean()
+        others = np.random.default_rng((settings.seed, step, 1)).integers(len(targets), size=settings.negatives)
+        teacher, random = (torch.from_numpy(targets[index].astype(np.float32)) for index in (rows, others))
+        loss = imitation_loss(pooled, teacher, random, settings)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
@@ -234,12 +278,16 @@ def distil(
     languages: Sequence[str],
     settings: DistilSettings,
     extra_texts: Sequence[str] = (),
+    begin: Path | None = None,
 ) -> None:
     """Build the vocabulary, the first embeddings and the targets (each once), then train the student.
 
     Everything lands in ``output``, a ``transformers`` checkpoint; a stopped run goes on where it was.
+    With ``begin``, the result of an earlier distillation, its vocabulary and weights are the start.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if begin is not None and not (output / "tokenizer.json").exists():
+        shutil.copyfile(begin / "tokenizer.json", output / "tokenizer.json")
     translated = [language for language in languages if language != "en"]
     tokenizer_path = output / "tokenizer.json"
     if not tokenizer_path.exists():
@@ -255,10 +303,14 @@ def distil(
     targets = np.load(target_path, mmap_mode="r")
     tokenizer = MessageTokenizer.load(tokenizer_path)
     sentences = _encode(pairs, english, tokenizer, output / "rows")
-    student = _student(teacher, teacher_tokenizer, tokenizer_path, tokenizer, sentences, english, output, settings)
-    (output / "distil.json").write_text(
-        json.dumps({"teacher": _teacher_name(teacher_path), "languages": list(languages), **asdict(settings)}, indent=2)
-    )
+    if begin is not None and not (output / "state.pt").exists():
+        student = _continued(begin, sentences)
+    else:
+        student = _student(teacher, teacher_tokenizer, tokenizer_path, tokenizer, sentences, english, output, settings)
+    record = {"teacher": _teacher_name(teacher_path), "languages": list(languages), **asdict(settings)}
+    if begin is not None and (begin / "distil.json").is_file():
+        record["begin"] = json.loads((begin / "distil.json").read_text(encoding="utf-8"))
+    (output / "distil.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     train_student(student, sentences, targets, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id), output, settings)
 
 
@@ -298,6 +350,29 @@ def _encode(
         with np.load(path) as stored:
             result.append(Sentences(language, np.split(stored["ids"], stored["lengths"].cumsum()[:-1]), target))
     return result
+
+
+def _continued(begin: Path, sentences: Sequence[Sentences]) -> PreTrainedModel:
+    """An earlier student; pieces that its languages never used start from their English translations."""
+    student = AutoModel.from_pretrained(begin, attn_implementation="eager", add_pooling_layer=False)
+    earlier = set(json.loads((begin / "distil.json").read_text(encoding="utf-8"))["languages"])
+    weights = student.get_input_embeddings().weight.data
+    used = np.zeros(len(weights), dtype=np.int64)
+    for item in sentences:
+        if item.language in earlier:
+            used += np.bincount(np.concatenate(item.rows), minlength=len(weights))
+    english = next(item for item in sentences if item.language == "en").rows
+    new = [
+        AlignedIds(i.rows, [english[row] for row in i.target]) for i in sentences if i.language not in earlier | {"en"}
+    ]
+    if new:
+        translated, weight = translated_embeddings(new, weights.numpy(), len(weights))
+        fresh = np.flatnonzero((weight > 0) & (used < _SELDOM))
+        norms = np.linalg.norm(translated[fresh], axis=1, keepdims=True)
+        typical = np.median(np.linalg.norm(weights.numpy(), axis=1))
+        weights[fresh] = torch.from_numpy(translated[fresh] / np.maximum(norms, 1e-6) * typical)
+        _log.info("embeddings: %d of %d pieces are new to the student", len(fresh), len(weights))
+    return student
 
 
 def _student(

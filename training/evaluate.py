@@ -65,6 +65,7 @@ def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] =
         },
     }
     result["graph_difference"] = _graph_difference(scorer, dev)
+    result["explanations"] = _explanation_figures(scorer, dev)
     pairs, others = read_cases()
     if pairs:
         result["behaviour"] = run_pairs(scorer, pairs + made_cases(dev, others))
@@ -88,6 +89,28 @@ def _graph_difference(scorer: Scorer, dev: Sequence[Message]) -> dict[str, float
     pairs = zip(scorer.score(texts), reference.score(texts), strict=True)
     moves = [abs(getattr(a, n).score - getattr(b, n).score) for a, b in pairs for n in DIMENSIONS]
     return {"largest": float(np.max(moves)), "mean": float(np.mean(moves)), "texts": len(texts)}
+
+
+def _explanation_figures(scorer: Scorer, dev: Sequence[Message]) -> dict[str, dict[str, float]]:
+    """By dimension, of the messages of grade >= 2: how often the score falls when the top word is deleted.
+
+    Also the largest difference between an explanation's sum and its latent, over all messages.
+    """
+    explained = scorer.score([message.text for message in dev], explain=True)
+    result = {}
+    for name in DIMENSIONS:
+        rows = [i for i, message in enumerate(dev) if getattr(message, name) >= HIGH]
+        without = []
+        for i in rows:
+            top = max(explained[i].explanation or (), key=lambda word: getattr(word, name))
+            without.append(dev[i].text[: top.start] + dev[i].text[top.end :])
+        falls = [
+            getattr(new, name).latent < getattr(explained[i], name).latent
+            for i, new in zip(rows, scorer.score(without), strict=True)
+        ]
+        sums = [abs(sum(getattr(w, name) for w in s.explanation or ()) - getattr(s, name).latent) for s in explained]
+        result[name] = {"falls": float(np.mean(falls)), "messages": len(rows), "largest_rest": float(np.max(sums))}
+    return result
 
 
 def _without_nan(value: Any) -> Any:
@@ -186,9 +209,18 @@ def render(result: dict[str, Any]) -> str:
         "",
         "![calibration](calibration.png)", "",
     ]  # fmt: skip
+    lines += ["## Explanations", "", *_explanation_lines(result), ""]
     if "behaviour" in result:
         lines += ["## Behaviour", "", render_behaviour(result)]
     return "\n".join(lines)
+
+
+def _explanation_lines(result: dict[str, Any]) -> list[str]:
+    return [
+        f"{name.capitalize()}: deleting the word with the largest share lowers the score in {own['falls']:.1%} of the "
+        f"{own['messages']} messages of grade >= 2; shares sum to the latent within {own['largest_rest']:.0e}.\n"
+        for name, own in result["explanations"].items()
+    ]
 
 
 def _short(value: float | None) -> str:

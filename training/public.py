@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# The language of each file.
-_BRIGHTER = {
+# The language of each file of BRIGHTER.
+BRIGHTER = {
     "afr": "af", "arq": "ar", "ary": "ar", "deu": "de", "eng": "en", "esp": "es", "hin": "hi",
     "ptbr": "pt", "ptmz": "pt", "ron": "ro", "rus": "ru", "swe": "sv", "ukr": "uk",
 }  # fmt: skip
@@ -54,17 +54,22 @@ def _rows(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
 
 def brighter(root: Path, split: str = "train") -> Iterator[Example]:
     """BRIGHTER / SemEval-2025 task 11 (Muhammad et al. 2025), CC BY 4.0: six emotions, anger by intensity."""
+    for code in BRIGHTER:
+        yield from brighter_part(root, code, split)
+
+
+def brighter_part(root: Path, code: str, split: str = "train") -> Iterator[Example]:
+    """One language of :func:`brighter`, by the code of its file."""
     intensity = {
-        (row["lang"], row["text"]): row
+        row["text"]: row
         for row in _rows(root / "brighter/derived/anger_soft.tsv.gz", "\t")
-        if row["split"] == split
+        if row["split"] == split and row["lang"] == code
     }
-    for code, language in _BRIGHTER.items():
-        for row in _rows(root / f"brighter/track_a/{split}/{code}.csv.gz"):
-            emotions = {name: float(row[name]) for name in EMOTIONS if row.get(name) not in (None, "")}
-            soft = intensity.get((code, " ".join(row["text"].split()))) or intensity.get((code, row["text"])) or {}
-            anger = _brighter_cuts(emotions["anger"], soft.get("intensity_trackB"), soft.get("mean_individual_0to1"))
-            yield Example(row["id"], row["text"], language, "brighter", anger, UNKNOWN, emotions)
+    for row in _rows(root / f"brighter/track_a/{split}/{code}.csv.gz"):
+        emotions = {name: float(row[name]) for name in EMOTIONS if row.get(name) not in (None, "")}
+        soft = intensity.get(" ".join(row["text"].split())) or intensity.get(row["text"]) or {}
+        anger = _brighter_cuts(emotions["anger"], soft.get("intensity_trackB"), soft.get("mean_individual_0to1"))
+        yield Example(row["id"], row["text"], BRIGHTER[code], "brighter", anger, UNKNOWN, emotions)
 
 
 def _brighter_cuts(present: float, grade: str | None, mean: str | None) -> Cuts:
