@@ -56,6 +56,7 @@ def test_threshold_is_the_lowest_with_the_precision():
     grades = np.array([3, 2, 2, 0, 2, 0])
     assert flag_threshold(scores, grades, precision=1.0) == 0.7
     assert flag_threshold(scores, grades, precision=0.8) == 0.5
+    assert flag_threshold(scores, grades, precision=0.8, budget=0.34) == 0.8
     assert flag_threshold(scores, np.array([0, 3, 0, 0, 0, 0]), precision=0.9) == 0.8
 
 

@@ -140,7 +140,18 @@ def test_signatures_and_quotes_are_put_below():
         assert "\n" in text
     assert change.with_quote("Hallo?", "nl", rng) == "Hallo?\n\n> Waar is mijn pakket?"
     foreign = Example("", "Why", "xx", "xed")
-    assert all(isinstance(change(foreign, random.Random(i)), str) for i in range(30))
+    assert all(change(foreign, random.Random(i)).anger == foreign.anger for i in range(30))
+
+
+def test_two_messages_in_one_keep_the_higher_grade_of_each():
+    calm, angry = (
+        Example("", text, "nl", "messages", cuts_of_grade(anger), cuts_of_grade(urgency))
+        for text, anger, urgency in (("Ik ruik gas.", 0, 3), ("Wat een dieven!", 3, 0))
+    )
+    both = Augmentation([calm, angry]).joined(calm, random.Random(1))
+    assert {*both.text.split()} <= {*calm.text.split(), *angry.text.split()}
+    assert both.anger == (cuts_of_grade(3) if angry.text in both.text else cuts_of_grade(0))
+    assert both.urgency == cuts_of_grade(3)
 
 
 def test_shared_dropout_drops_a_feature_at_every_position():

@@ -144,6 +144,9 @@ def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
 @click.option(
     "--flag-precision", type=click.FloatRange(0, 1), default=0.9, help="Precision that thresholds aim at on dev."
 )
+@click.option(
+    "--flag-budget", type=click.FloatRange(0, 1), default=0.4, help="Largest share of dev that one dimension may flag."
+)
 @click.option("--save-steps", type=click.IntRange(1), default=250, help="Steps between saves and looks at dev.")
 @click.option("--seed", type=int, default=0)
 @click.option("--resume", is_flag=True, help="Go on from the last save.")
@@ -223,7 +226,7 @@ def card(checkpoint: Path, report: Path, readme: Path | None) -> None:
 
 @main.command("split")
 def split_command() -> None:
-    """Put about 15 % of newly added messages into the dev part; earlier choices stay."""
+    """Fill the dev part up to about an eighth with newly added messages; earlier choices stay."""
     from training.corpus import MESSAGES, assign_dev, read_messages, read_split, write_split
 
     messages = read_messages(MESSAGES)

@@ -7,6 +7,7 @@ import random
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ _CAPITALISED = regex.compile(r"(?<=\p{Ll}[,;]? )\p{Lu}\p{Ll}{2,}(?!\p{L})")
 _NAMES = Path(__file__).parent / "data" / "names.json"
 # A capitalised word seen more often is a form of address or a common noun rather than somebody's name.
 _COMMON = 8
+_LONG = 300
 _SWAPPED = 0.7
 
 
@@ -94,7 +96,7 @@ class Augmentation:
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self._known: dict[str, dict[str, list[str]]] = json.loads(_NAMES.read_text(encoding="utf-8"))
-        self._quotable: dict[str, list[str]] = defaultdict(list)
+        self._quotable: dict[str, list[Example]] = defaultdict(list)
         capitalised: dict[str, Counter[str]] = defaultdict(Counter)
         small: dict[str, set[str]] = defaultdict(set)
         for example in examples:
@@ -102,8 +104,8 @@ class Augmentation:
                 continue
             capitalised[example.language].update(_CAPITALISED.findall(example.text))
             small[example.language].update(regex.findall(r"\b\p{Ll}+\b", example.text))
-            if len(example.text) < 300:
-                self._quotable[example.language].append(example.text)
+            if len(example.text) <= _LONG:
+                self._quotable[example.language].append(example)
         self._names: dict[str, list[str]] = {}
         for language, known in self._known.items():
             found = [
@@ -116,8 +118,10 @@ class Augmentation:
                 found if language != "de" else []
             )
 
-    def __call__(self, example: Example, rng: random.Random) -> str:
-        """A changed text with the same grades; public texts get changes of spelling only."""
+    def __call__(self, example: Example, rng: random.Random) -> Example:
+        """The example with a changed text; public texts get changes of spelling only."""
+        if example.source == "messages" and rng.random() < 0.06:
+            example = self.joined(example, rng)
         text = example.text
         if example.source == "messages":
             if rng.random() < 0.2:
@@ -130,7 +134,20 @@ class Augmentation:
                 text = self.with_signature(text, example.language, rng)
             if rng.random() < 0.03:
                 text = self.with_quote(text, example.language, rng)
-        return text
+        return replace(example, text=text)
+
+    def joined(self, example: Example, rng: random.Random) -> Example:
+        """Two messages in one, with the higher grade of each dimension: what is harmless does not weaken what is not."""
+        others = self._quotable[example.language]
+        if not others or len(example.text) > _LONG:
+            return example
+        other = rng.choice(others)
+        first, second = (example, other) if rng.random() < 0.5 else (other, example)
+        anger, urgency = (
+            tuple(map(max, getattr(example, name), getattr(other, name))) for name in ("anger", "urgency")
+        )
+        gap = rng.choice((" ", "\n", "\n\n"))
+        return replace(example, text=f"{first.text}{gap}{second.text}", anger=anger, urgency=urgency)
 
     def swap_names(self, text: str, language: str, rng: random.Random) -> str:
         """Other people, places and products of the same language in the place of those named."""
@@ -169,7 +186,7 @@ class Augmentation:
         """An older mail of somebody else quoted below: only the writer's new words count."""
         if not self._quotable[language]:
             return text
-        older = rng.choice(self._quotable[language]).splitlines()
+        older = rng.choice(self._quotable[language]).text.splitlines()
         return f"{text}\n\n" + "\n".join(f"> {line}" for line in older)
 
 

@@ -113,8 +113,10 @@ class TrainBatches(Dataset[Batch]):
             drawn = np.searchsorted(self._cumulative, rng.random(_POOL * self._batch_size) * self._cumulative[-1])
             chosen = [self._examples[i] for i in np.minimum(drawn, len(self._examples) - 1)]
             changes = random.Random(f"{self._seed}-{number}")
-            texts = [self._augment(e, changes) if self._augment else e.text for e in chosen]
-            rows = [(e, tokens.ids) for e, tokens in zip(chosen, self._tokenizer.encode(texts), strict=True)]
+            if self._augment is not None:
+                chosen = [self._augment(example, changes) for example in chosen]
+            tokens = self._tokenizer.encode([example.text for example in chosen])
+            rows = [(example, own.ids) for example, own in zip(chosen, tokens, strict=True)]
             rows.sort(key=lambda row: len(row[1]))
             batches = [rows[i : i + self._batch_size] for i in range(0, len(rows), self._batch_size)]
             self._pool = (number, [batches[i] for i in rng.permutation(_POOL)])

@@ -43,20 +43,23 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, pr
     return Calibration(scale / spread, tuple(float(cut + shift) for cut in cuts))
 
 
-def flag_threshold(scores: np.ndarray, grades: np.ndarray, *, precision: float = 0.9, high: int = 2) -> float:
+def flag_threshold(
+    scores: np.ndarray, grades: np.ndarray, *, precision: float = 0.9, budget: float = 1.0, high: int = 2
+) -> float:
     """The lowest score from which at least ``precision`` of the messages have grade >= ``high``.
 
-    Falls back to the score with the best F1 when no threshold reaches the precision.
+    At most a share ``budget`` of all messages reaches it, so that people are not sent more than they can
+    take. Falls back to the score with the best F1 when no threshold reaches the precision.
     """
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(grades[order] >= high)
     counts = np.arange(1, len(scores) + 1)
-    last_of_score = np.append(scores[order][1:] != scores[order][:-1], True)
-    reached = np.flatnonzero((hits / counts >= precision) & last_of_score)
+    allowed = np.append(scores[order][1:] != scores[order][:-1], True) & (counts <= max(1.0, budget * len(scores)))
+    reached = np.flatnonzero((hits / counts >= precision) & allowed)
     if len(reached):
         return float(scores[order][reached[-1]])
     f1 = 2 * hits / (counts + (grades >= high).sum())
-    return float(scores[order][int(np.argmax(np.where(last_of_score, f1, 0)))])
+    return float(scores[order][int(np.argmax(np.where(allowed, f1, 0)))])
 
 
 def scores_of(calibration: Calibration, latents: np.ndarray) -> np.ndarray:

@@ -60,6 +60,7 @@ class TrainSettings:
     emotions: bool = True
     augmented: bool = True
     flag_precision: float = 0.9
+    flag_budget: float = 0.4
     seed: int = 0
     bf16: bool = True
     save_steps: int = 250
@@ -342,6 +343,6 @@ def _calibrate(
     for column, (name, own) in enumerate(grades.items()):
         calibration[name] = fit_calibration(latents[:, column], own)
         scores = scores_of(calibration[name], latents[:, column])
-        thresholds[name] = flag_threshold(scores, own, precision=settings.flag_precision)
+        thresholds[name] = flag_threshold(scores, own, precision=settings.flag_precision, budget=settings.flag_budget)
         figures[name] = grade_metrics(calibration[name].grade_probabilities(latents[:, column]), own)
     return replace(raw, calibration=calibration, thresholds=thresholds), figures
