@@ -105,13 +105,20 @@ def distil(
 @main.command()
 @click.option("--encoder", type=_PATH, required=True, help="Folder that `distil` wrote.")
 @click.option("--data-dir", type=_PATH, required=True, help="Folder with parallel_dev/.")
-@click.option("--languages", default="core", help="'core' (16), 'all' (26), or codes separated by commas.")
-def retrieval(encoder: Path, data_dir: Path, languages: str) -> None:
+@click.option("--languages", default="all", help="'core' (16), 'all' (26), or codes separated by commas.")
+@click.option("--report", type=_PATH, default=None, help="Also write retrieval.json into this folder.")
+def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None) -> None:
     """Measure an encoder: how often the nearest English sentence is the one that was translated."""
+    from training.parallel import CORE_LANGUAGES
     from training.retrieval import retrieval_accuracy
 
     figures = retrieval_accuracy(encoder, data_dir, [code for code in _chosen_languages(languages) if code != "en"])
-    click.echo(json.dumps(figures | {"mean": sum(figures.values()) / len(figures)}, indent=2))
+    core = [value for code, value in figures.items() if code in CORE_LANGUAGES] or list(figures.values())
+    text = json.dumps(figures | {"mean of the core": sum(core) / len(core)}, indent=2)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        (report / "retrieval.json").write_text(text + "\n", encoding="utf-8")
+    click.echo(text)
 
 
 @main.command()

@@ -137,7 +137,7 @@ class Augmentation:
         return replace(example, text=text)
 
     def joined(self, example: Example, rng: random.Random) -> Example:
-        """Two messages in one, with the higher grade of each dimension: what is harmless does not weaken what is not."""
+        """Two messages in one, with the higher grade of each dimension: harmless words take nothing away."""
         others = self._quotable[example.language]
         if not others or len(example.text) > _LONG:
             return example

@@ -8,14 +8,16 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from training.behaviour import render_behaviour
+from training.benchmarks import render_benchmarks
 from training.credits import DISTIL_SOURCES, LANGUAGE_NAMES, SOURCES
-from training.evaluate import FIGURES
+from training.evaluate import FIGURES, explanation_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 METRICS = "metrics.json"
 PLOT = "calibration.png"
+BENCHMARKS, RETRIEVAL = "benchmarks.json", "retrieval.json"
 _BLOCK = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
@@ -35,6 +37,9 @@ def write_card(checkpoint: Path, report: Path, readme: Path | None = None) -> st
     shutil.copyfile(report / PLOT, checkpoint / PLOT)
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in checkpoint.iterdir())
+    for name in (BENCHMARKS, RETRIEVAL):
+        if (report / name).is_file():
+            result[name] = json.loads((report / name).read_text(encoding="utf-8"))
     text = _card(result, record, scoring, config, size)
     (checkpoint / "README.md").write_text(text, encoding="utf-8")
     if readme is not None:
@@ -59,6 +64,26 @@ def overall_table(result: dict[str, Any]) -> str:
             overall = figures[name]["all"]
             lines.append(f"| {name} | {system} | " + " | ".join(f"{overall[f]:.3f}" for f in FIGURES) + " |")
     return "\n".join(lines)
+
+
+def _public_section(result: dict[str, Any]) -> str:
+    """Figures on public sets and of retrieval, where the report has them."""
+    parts = []
+    if BENCHMARKS in result:
+        parts.append("### Public sets\n\n" + render_benchmarks(result[BENCHMARKS]))
+    if RETRIEVAL in result:
+        cells = ", ".join(f"{name} {value:.1%}" for name, value in result[RETRIEVAL].items())
+        parts.append(
+            "### Retrieval\n\nOf about 1,000 FLORES sentences, how often the distilled encoder, before fine-tuning, "
+            f"finds the English original of a translation: {cells}.\n"
+        )
+    return "\n".join(parts)
+
+
+_WEIGHTED = {
+    "mean": "their mean is the latent",
+    "gate": "their mean, weighted by a learned gate, is the latent",
+}
 
 
 def _card(
@@ -86,6 +111,8 @@ def _card(
         sources += "\n\nThe encoder's distillation and vocabulary:\n\n" + "\n".join(f"- {s}" for s in DISTIL_SOURCES)
     hashes = "\n".join(f"- `{name}` `{digest}`" for name, digest in sorted(record["data_sha256"].items()))
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in scoring["thresholds"].items())
+    speed = result["speed"]
+    explanations = "\n".join(explanation_lines(result))
     behaviour = f"### Behaviour and bias\n\n{render_behaviour(result)}\n" if "behaviour" in result else ""
     return f"""---
 license: apache-2.0
@@ -108,8 +135,8 @@ safeguard; languages not listed; anything but messages that customers write to a
 
 `{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
 {encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
-dimension; their mean is the latent; three ordered cuts a dimension turn it into grade probabilities. Weights in half
-precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Scores of the
+dimension; {_WEIGHTED[config.get("pooling", "mean")]};
+three ordered cuts a dimension turn it into grade probabilities. Weights in half precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Scores of the
 graph and of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.1e} on average (on
 {difference["texts"]} dev messages, the longest among them).
 
@@ -153,7 +180,12 @@ Flags at the stored thresholds ({thresholds}): {flags["flagged"]:.0%} of the dev
 flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of those with grade >= 2 in either dimension
 ({flags["needed"]:.0%} of all).
 
-{behaviour}![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
+{explanations}
+Speed on {speed["cores"]:.0f} cores (AMD EPYC, AVX-512), two threads, tokenisation included:
+{speed["bulk_per_second"]:.0f} dev messages a second in bulk; one message alone {speed["p50_ms"]:.1f} ms (median), {speed["p95_ms"]:.1f} ms (95th percentile).
+
+{behaviour}{_public_section(result)}
+![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
 
 ## Known weaknesses
 

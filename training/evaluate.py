@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +68,7 @@ def evaluate(scorer: Scorer, report: Path | None = None, paths: Sequence[Path] =
     }
     result["graph_difference"] = _graph_difference(scorer, dev)
     result["explanations"] = _explanation_figures(scorer, dev)
+    result["speed"] = _speed(scorer, [message.text for message in dev])
     pairs, others = read_cases()
     if pairs:
         result["behaviour"] = run_pairs(scorer, pairs + made_cases(dev, others))
@@ -89,6 +92,20 @@ def _graph_difference(scorer: Scorer, dev: Sequence[Message]) -> dict[str, float
     pairs = zip(scorer.score(texts), reference.score(texts), strict=True)
     moves = [abs(getattr(a, n).score - getattr(b, n).score) for a, b in pairs for n in DIMENSIONS]
     return {"largest": float(np.max(moves)), "mean": float(np.mean(moves)), "texts": len(texts)}
+
+
+def _speed(scorer: Scorer, texts: Sequence[str], alone: int = 200) -> dict[str, float]:
+    """Messages a second in bulk, and milliseconds (median, 95th percentile) of one message alone."""
+    began = time.perf_counter()
+    scorer.score(texts)
+    bulk = len(texts) / (time.perf_counter() - began)
+    single = []
+    for text in texts[:: max(1, len(texts) // alone)]:
+        began = time.perf_counter()
+        scorer.score([text])
+        single.append(1000 * (time.perf_counter() - began))
+    p50, p95 = np.percentile(single, [50, 95])
+    return {"bulk_per_second": bulk, "p50_ms": float(p50), "p95_ms": float(p95), "cores": len(os.sched_getaffinity(0))}
 
 
 def _explanation_figures(scorer: Scorer, dev: Sequence[Message]) -> dict[str, dict[str, float]]:
@@ -209,13 +226,14 @@ def render(result: dict[str, Any]) -> str:
         "",
         "![calibration](calibration.png)", "",
     ]  # fmt: skip
-    lines += ["## Explanations", "", *_explanation_lines(result), ""]
+    lines += ["## Explanations", "", *explanation_lines(result), ""]
     if "behaviour" in result:
         lines += ["## Behaviour", "", render_behaviour(result)]
     return "\n".join(lines)
 
 
-def _explanation_lines(result: dict[str, Any]) -> list[str]:
+def explanation_lines(result: dict[str, Any]) -> list[str]:
+    """What the explanations are worth, a Markdown paragraph a dimension."""
     return [
         f"{name.capitalize()}: deleting the word with the largest share lowers the score in {own['falls']:.1%} of the "
         f"{own['messages']} messages of grade >= 2; shares sum to the latent within {own['largest_rest']:.0e}.\n"
