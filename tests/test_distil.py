@@ -8,7 +8,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from model.tokenizer import MessageTokenizer
-from training.distil import DistilSettings, distil, learning_rate_factor, mean_pool
+from training.distil import (
+    DistilSettings,
+    distil,
+    imitation_loss,
+    language_weights,
+    learning_rate_factor,
+    mean_pool,
+)
 from training.vocabulary import AlignedIds, translated_embeddings
 
 WORDS = {"one": "een", "two": "twee", "red": "rood", "blue": "blauw", "house": "huis", "tree": "boom", "dog": "hond"}
@@ -46,9 +53,9 @@ def teacher(tmp_path):
     return folder
 
 
-def run(teacher, data_dir, output, steps):
+def run(teacher, data_dir, output, steps, languages=("en", "nl"), **options):
     settings = DistilSettings(steps=steps, batch_tokens=256, vocab_size=80, checkpoint_every=20, warmup=5, bf16=False)
-    distil(str(teacher), data_dir, output, ("en", "nl"), settings)
+    distil(str(teacher), data_dir, output, languages, settings, **options)
 
 
 def loss_of(output):
@@ -93,3 +100,38 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert learning_rate_factor(500, settings) == 1.0
     assert learning_rate_factor(850, settings) == pytest.approx(0.5)
     assert learning_rate_factor(1000, settings) == 0.0
+
+
+def test_an_earlier_student_goes_on_with_more_languages(teacher, data_dir, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    pairs = gzip.decompress((data_dir / "parallel/nl.tsv.gz").read_bytes()).decode()
+    for new in WORDS.values():
+        pairs = pairs.replace(new, new[::-1])
+    (data_dir / "parallel/da.tsv.gz").write_bytes(gzip.compress(pairs.encode()))
+    run(teacher, data_dir, first, 20)
+    run(teacher, data_dir, second, 1, ("en", "nl", "da"), begin=first)
+    assert (first / "tokenizer.json").read_bytes() == (second / "tokenizer.json").read_bytes()
+    before, after = (BertModel.from_pretrained(path, add_pooling_layer=False) for path in (first, second))
+    layers = [(p, q) for p, q in zip(before.encoder.parameters(), after.encoder.parameters(), strict=True)]
+    assert max(float((p - q).detach().abs().max()) for p, q in layers) < 0.01, "the layers go on where they were"
+    record = json.loads((second / "distil.json").read_text())
+    assert record["languages"] == ["en", "nl", "da"]
+    assert record["begin"]["languages"] == ["en", "nl"]
+
+
+def test_language_shares():
+    sizes = [("en", 900), ("nl", 400), ("uk", 100), ("ja", 50)]
+    weights = language_weights(sizes, DistilSettings(alpha=0.5, english_share=0.1, extra_share=0.2))
+    np.testing.assert_allclose(weights, [0.1, 0.7 * 2 / 3, 0.7 / 3, 0.2])
+    np.testing.assert_allclose(language_weights(sizes[1:3], DistilSettings(alpha=0.0)), [0.5, 0.5])
+
+
+def test_imitation_is_best_at_the_teacher_and_worse_at_a_neighbour():
+    torch.manual_seed(0)
+    teacher, others = (torch.nn.functional.normalize(torch.randn(n, 8), dim=-1) for n in (4, 20))
+    settings = DistilSettings()
+    right = imitation_loss(3 * teacher, teacher, others, settings)
+    wrong = imitation_loss(3 * teacher.roll(1, 0), teacher, others, settings)
+    assert right < wrong
+    plain = imitation_loss(teacher, teacher, others, DistilSettings(contrast=0.0))
+    torch.testing.assert_close(plain, torch.tensor(0.0), atol=1e-6, rtol=0)

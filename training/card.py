@@ -136,8 +136,10 @@ safeguard; languages not listed; anything but messages that customers write to a
 `{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
 {encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
 dimension; {_WEIGHTED[config.get("pooling", "mean")]};
-three ordered cuts a dimension turn it into grade probabilities. Weights in half precision; the serving graph `model.onnx` reads the same file. Directory {size / 1e6:.1f} MB. Scores of the
-graph and of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.1e} on average (on
+three ordered cuts a dimension turn it into grade probabilities. Weights in half precision;
+the serving graph `model.onnx` reads the same file.
+Directory {size / 1e6:.1f} MB. Scores of the graph and
+of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.1e} on average (on
 {difference["texts"]} dev messages, the longest among them).
 
 ## Training
@@ -182,7 +184,8 @@ flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of tho
 
 {explanations}
 Speed on {speed["cores"]:.0f} cores (AMD EPYC, AVX-512), two threads, tokenisation included:
-{speed["bulk_per_second"]:.0f} dev messages a second in bulk; one message alone {speed["p50_ms"]:.1f} ms (median), {speed["p95_ms"]:.1f} ms (95th percentile).
+{speed["bulk_per_second"]:.0f} dev messages a second in bulk; one message alone takes
+ {speed["p50_ms"]:.1f} ms (median), {speed["p95_ms"]:.1f} ms (95th percentile).
 
 {behaviour}{_public_section(result)}
 ![Reliability of P(grade >= 2) and scores by true grade](calibration.png)
