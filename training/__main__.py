@@ -233,7 +233,7 @@ def card(checkpoint: Path, report: Path, readme: Path | None) -> None:
 
 @main.command("split")
 def split_command() -> None:
-    """Fill the dev part up to about an eighth with newly added messages; earlier choices stay."""
+    """Fill the dev part up to about a ninth with newly added messages; earlier choices stay."""
     from training.corpus import MESSAGES, assign_dev, read_messages, read_split, write_split
 
     messages = read_messages(MESSAGES)

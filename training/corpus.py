@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"
 MESSAGES = DATA / "messages"
 SPLIT = DATA / "split.json"
-DEV_SHARE = 0.13
+DEV_SHARE = 0.11
 
 
 @dataclass(frozen=True, slots=True)
