@@ -2,9 +2,9 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DATA_DIR ?= ../shared/data
-STEPS ?= 1400
+STEPS ?= 3300
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run test lint format distil train evaluate clean
+.PHONY: help install install-train run test lint format distil train evaluate benchmarks clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,14 +39,17 @@ test: lint ## Lint, then run all tests
 	$(BIN)/python -m pytest
 
 distil: $(VENV)/.dev ## Make the multilingual encoder (DATA_DIR holds the public data)
-	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --steps 3000 --output runs/encoder
+	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --steps 5000 --output runs/encoder
 
 train: $(VENV)/.dev ## Fine-tune runs/encoder into runs/kalm-mini
-	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) --messages-share 2.0 \
+	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) \
 		--output runs/kalm-mini
 
 evaluate: $(VENV)/.dev ## Measure the shipped checkpoint; the report goes to reports/
 	$(BIN)/python -m training evaluate --report reports/kalm-mini
+
+benchmarks: $(VENV)/.dev ## Measure the shipped checkpoint on public sets (DATA_DIR)
+	$(BIN)/python -m training benchmarks --data-dir $(DATA_DIR) --report reports/kalm-mini
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

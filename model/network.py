@@ -13,6 +13,7 @@ from transformers.utils import ModelOutput
 from model.labels import LEVELS
 
 POOLINGS = ("mean", "gate")
+LOSSES = ("thresholds", "likelihood", "ranked")
 
 
 class KalmConfig(PretrainedConfig):
@@ -24,6 +25,7 @@ class KalmConfig(PretrainedConfig):
         emotions: names of auxiliary labels beside the scores; not in the serving graph.
         pooling: how much each token weighs in the latent: ``mean`` (all alike) or ``gate`` (learned,
             for each dimension its own).
+        ordinal_loss: see :func:`ordinal_loss`.
     """
 
     model_type = "kalm"
@@ -36,13 +38,16 @@ class KalmConfig(PretrainedConfig):
         levels: dict[str, list[str]] | None = None,
         emotions: tuple[str, ...] = (),
         pooling: str = "mean",
+        ordinal_loss: str = "thresholds",
         **kwargs: Any,
     ) -> None:
-        if pooling not in POOLINGS:
-            message = f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}"
-            raise ValueError(message)
+        for name, value, known in (("pooling", pooling, POOLINGS), ("ordinal_loss", ordinal_loss, LOSSES)):
+            if value not in known:
+                message = f"{name} must be one of {', '.join(known)}, got {value!r}"
+                raise ValueError(message)
         super().__init__(**kwargs)
         self.pooling = pooling
+        self.ordinal_loss = ordinal_loss
         nested = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
         self.encoder: PretrainedConfig = nested or BertConfig()
         self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
@@ -171,7 +176,7 @@ class KalmForScoring(PreTrainedModel):
             emotion_logits = self.emotion_head(pooled)
         loss = None
         if labels is not None:
-            loss = masked_bce(logits, labels, weights)
+            loss = ordinal_loss(logits, labels, weights, self.config.ordinal_loss)
             if emotions is not None and emotion_logits is not None:
                 loss = loss + 0.5 * masked_bce(emotion_logits, emotions, weights)
         return KalmOutput(loss=loss, logits=logits, latents=latents, shares=shares, emotion_logits=emotion_logits)
@@ -188,6 +193,40 @@ def inner_tokens(attention_mask: torch.Tensor) -> torch.Tensor:
     following = nn.functional.pad(attention_mask[:, 1:], (0, 1))
     preceding = nn.functional.pad(attention_mask[:, :-1], (1, 0))
     return attention_mask * following * preceding
+
+
+def ordinal_loss(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None, kind: str = "thresholds"
+) -> torch.Tensor:
+    """Loss of ``logits`` ``(batch, dimensions, grades - 1)`` against cumulative targets of the same shape.
+
+    ``thresholds``: binary cross-entropy of every known cut (Rennie and Srebro 2005). ``likelihood``: that of
+    the grade in the cumulative link model (McCullagh 1980) where all cuts of a dimension are known, else as
+    ``thresholds``. ``ranked``: squared error of every known cut (ranked probability score, Epstein 1969).
+    """
+    if kind == "thresholds":
+        return masked_bce(logits, targets, weights)
+    if kind == "ranked":
+        known = (~targets.isnan()).to(logits.dtype)
+        known = known if weights is None else known * weights[:, None, None]
+        error = (logits.sigmoid() - targets.nan_to_num(0.0)) ** 2
+        return (error * known).sum() / known.sum().clamp(min=1e-6)
+    full = ~targets.isnan().any(dim=-1, keepdim=True)
+    partial = masked_bce(logits, targets.masked_fill(full, torch.nan), weights)
+    above, below = logits[..., :-1], logits[..., 1:]
+    between = (
+        nn.functional.logsigmoid(above)
+        + nn.functional.logsigmoid(-below)
+        + torch.log1p(-torch.exp((below - above).clamp(max=-1e-6)))
+    )
+    chances = torch.cat(
+        [nn.functional.logsigmoid(-logits[..., :1]), between, nn.functional.logsigmoid(logits[..., -1:])], dim=-1
+    )
+    bounded = nn.functional.pad(targets.nan_to_num(0.0), (1, 0), value=1.0)
+    grades = bounded - nn.functional.pad(bounded[..., 1:], (0, 1))
+    scale = full.squeeze(-1).to(logits.dtype)
+    scale = scale if weights is None else scale * weights[:, None]
+    return partial - ((grades * chances).sum(-1) * scale).sum() / scale.sum().clamp(min=1e-6)
 
 
 def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, ModernBertConfig, XLMRobertaConfig
 
-from model.network import KalmConfig, KalmForScoring, inner_tokens, masked_bce
+from model.network import LOSSES, KalmConfig, KalmForScoring, inner_tokens, masked_bce, ordinal_loss
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -77,6 +77,28 @@ def test_unknown_labels_cost_nothing(model):
     output = model(**batch(), labels=labels, emotions=emotions)
     expected = torch.nn.functional.softplus(-output.logits[0, 0, 0])
     torch.testing.assert_close(output.loss, expected)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_ordinal_losses_are_lowest_at_the_true_grade(kind):
+    cuts = torch.tensor([-2.0, 0.0, 2.0])
+    for grade in range(4):
+        target = (torch.arange(1, 4) <= grade).float().reshape(1, 1, 3)
+        latents = (-4.0, -1.0, 1.0, 4.0)
+        losses = [ordinal_loss((latent - cuts).reshape(1, 1, 3), target, kind=kind).item() for latent in latents]
+        assert losses.index(min(losses)) == grade
+    unknown = torch.full((1, 1, 3), torch.nan)
+    assert ordinal_loss(-cuts.reshape(1, 1, 3), unknown, kind=kind) == 0
+
+
+def test_likelihood_is_that_of_the_cumulative_link():
+    logits = torch.tensor([[[1.5, 0.2, -1.0]]])
+    at_least = logits.sigmoid()[0, 0]
+    target = torch.tensor([[[1.0, 1.0, 0.0]]])
+    expected = -(at_least[1] - at_least[2]).log()
+    torch.testing.assert_close(ordinal_loss(logits, target, kind="likelihood"), expected)
+    partly = torch.tensor([[[1.0, torch.nan, torch.nan]]])
+    torch.testing.assert_close(ordinal_loss(logits, partly, kind="likelihood"), -at_least[0].log())
 
 
 def test_rows_are_weighted():

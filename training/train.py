@@ -49,6 +49,7 @@ class TrainSettings:
     batch_size: int = 64
     max_tokens: int = 320
     pooling: str = "gate"
+    ordinal_loss: str = "thresholds"
     dropout: float = 0.1
     encoder_lr: float = 2e-4
     embedding_lr: float = 4e-4
@@ -126,7 +127,9 @@ def share_dropout(encoder: torch.nn.Module, p: float) -> None:
                 setattr(module, name, SharedDropout(0.0 if inside_attention else p))
 
 
-def load_base(base_model: str, *, emotions: bool, pooling: str = "mean") -> KalmForScoring:
+def load_base(
+    base_model: str, *, emotions: bool, pooling: str = "mean", ordinal_loss: str = "thresholds"
+) -> KalmForScoring:
     """Put a new scoring head on an encoder from a hub id or a path; a Kalm checkpoint keeps its head.
 
     Raises:
@@ -135,11 +138,11 @@ def load_base(base_model: str, *, emotions: bool, pooling: str = "mean") -> Kalm
     path = Path(base_model)
     names = EMOTIONS if emotions else ()
     if (path / "config.json").is_file() and '"kalm"' in (path / "config.json").read_text(encoding="utf-8"):
-        config = KalmConfig.from_pretrained(base_model, emotions=names, pooling=pooling)
+        config = KalmConfig.from_pretrained(base_model, emotions=names, pooling=pooling, ordinal_loss=ordinal_loss)
         return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32, **_attention())
     nested = AutoConfig.from_pretrained(base_model)
     encoder = AutoModel.from_pretrained(base_model, config=nested, dtype=torch.float32, **_attention())
-    config = KalmConfig(encoder=encoder.config.to_dict(), emotions=names, pooling=pooling)
+    config = KalmConfig(encoder=encoder.config.to_dict(), emotions=names, pooling=pooling, ordinal_loss=ordinal_loss)
     return KalmForScoring(config, encoder=_without_pooler(encoder))
 
 
@@ -184,7 +187,9 @@ def train(
     examples = [message.example() for message in train_messages] + public
     shares = {"messages": settings.messages_share} | PUBLIC_SHARES
     weights = draw_weights(examples, shares, settings.language_alpha)
-    model = load_base(settings.base_model, emotions=settings.emotions, pooling=settings.pooling)
+    model = load_base(
+        settings.base_model, emotions=settings.emotions, pooling=settings.pooling, ordinal_loss=settings.ordinal_loss
+    )
     share_dropout(model.encoder, settings.dropout)
     run = output.with_name(output.name + ".run")
     tokenizer_path = find_tokenizer(settings.base_model, run)
@@ -207,7 +212,7 @@ def train(
     )
     trainer.train(resume_from_checkpoint=resume and any(run.glob("checkpoint-*")))
     record: dict[str, Any] = {
-        "base": _base_record(Path(settings.base_model)),
+        "base": base_record(Path(settings.base_model)),
         "command": " ".join(["python -m training", *sys.argv[1:]]),
         "settings": asdict(settings),
         "data_sha256": sha256_of(MESSAGES.glob("*.jsonl") if not settings.data else map(Path, settings.data)),
@@ -218,17 +223,24 @@ def train(
     return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record)
 
 
-def _base_record(base: Path) -> dict[str, Any]:
-    """How the base was distilled, when it was distilled here."""
+def base_record(base: Path) -> dict[str, Any]:
+    """How the base was distilled, when it was distilled here: its own record and a sentence for the card."""
     path = base / "distil.json"
     if not path.is_file():
         return {}
-    distilled = json.loads(path.read_text(encoding="utf-8"))
+    last = json.loads(path.read_text(encoding="utf-8"))
+    runs = [last]
+    while "begin" in runs[0]:
+        runs.insert(0, runs[0]["begin"])
+    steps = "; then, from that encoder, ".join(
+        f"{run['steps']:,} steps of {run['batch_tokens']:,} tokens in {len(run['languages'])} languages, "
+        f"{'with' if run.get('contrast') else 'without'} contrast, seed {run['seed']}"
+        for run in runs
+    )
     return {
-        "distil": distilled,
-        "text": f"The encoder was distilled before by `python -m training distil` with {distilled['steps']:,} steps of "
-        f"{distilled['batch_tokens']:,} tokens, seed {distilled['seed']}, from the teacher "
-        f"{distilled['teacher']}.\n",
+        "distil": last,
+        "text": f"The encoder was distilled before by `python -m training distil` from the teacher {runs[0]['teacher']}: "
+        f"{steps}.\n",
     }
 
 
