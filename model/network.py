@@ -213,15 +213,10 @@ def ordinal_loss(
         return (error * known).sum() / known.sum().clamp(min=1e-6)
     full = ~targets.isnan().any(dim=-1, keepdim=True)
     partial = masked_bce(logits, targets.masked_fill(full, torch.nan), weights)
+    log = nn.functional.logsigmoid
     above, below = logits[..., :-1], logits[..., 1:]
-    between = (
-        nn.functional.logsigmoid(above)
-        + nn.functional.logsigmoid(-below)
-        + torch.log1p(-torch.exp((below - above).clamp(max=-1e-6)))
-    )
-    chances = torch.cat(
-        [nn.functional.logsigmoid(-logits[..., :1]), between, nn.functional.logsigmoid(logits[..., -1:])], dim=-1
-    )
+    between = log(above) + log(-below) + torch.log1p(-torch.exp((below - above).clamp(max=-1e-6)))
+    chances = torch.cat([log(-logits[..., :1]), between, log(logits[..., -1:])], dim=-1)
     bounded = nn.functional.pad(targets.nan_to_num(0.0), (1, 0), value=1.0)
     grades = bounded - nn.functional.pad(bounded[..., 1:], (0, 1))
     scale = full.squeeze(-1).to(logits.dtype)

@@ -45,7 +45,7 @@ def teacher(tmp_path):
     config = BertConfig(
         vocab_size=raw.get_vocab_size(),
         hidden_size=32,
-        num_hidden_layers=1,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
     )
@@ -53,8 +53,10 @@ def teacher(tmp_path):
     return folder
 
 
-def run(teacher, data_dir, output, steps, languages=("en", "nl"), **options):
-    settings = DistilSettings(steps=steps, batch_tokens=256, vocab_size=80, checkpoint_every=20, warmup=5, bf16=False)
+def run(teacher, data_dir, output, steps, languages=("en", "nl"), layers=0, **options):
+    settings = DistilSettings(
+        steps=steps, batch_tokens=256, vocab_size=80, checkpoint_every=20, warmup=5, layers=layers, bf16=False
+    )
     distil(str(teacher), data_dir, output, languages, settings, **options)
 
 
@@ -135,3 +137,13 @@ def test_imitation_is_best_at_the_teacher_and_worse_at_a_neighbour():
     assert right < wrong
     plain = imitation_loss(teacher, teacher, others, DistilSettings(contrast=0.0))
     torch.testing.assert_close(plain, torch.tensor(0.0), atol=1e-6, rtol=0)
+
+
+def test_a_student_may_have_fewer_layers(teacher, data_dir, tmp_path):
+    run(teacher, data_dir, tmp_path / "student", 1, layers=1)
+    kept = BertModel.from_pretrained(tmp_path / "student", add_pooling_layer=False)
+    assert kept.config.num_hidden_layers == 1
+    last = BertModel.from_pretrained(teacher).encoder.layer[1].output.dense.weight
+    assert (kept.encoder.layer[0].output.dense.weight - last).detach().abs().max() < 0.01
+    with pytest.raises(ValueError, match="2 layers"):
+        run(teacher, data_dir, tmp_path / "other", 1, layers=3)

@@ -59,6 +59,7 @@ def _chosen_languages(languages: str) -> tuple[str, ...]:
 @click.option("--steps", type=click.IntRange(1), default=6000, help="Batches of the whole run.")
 @click.option("--batch-tokens", type=click.IntRange(64), default=6144, help="Tokens in a batch, padding included.")
 @click.option("--vocab-size", type=click.IntRange(100), default=40000, help="Pieces of the new vocabulary.")
+@click.option("--layers", type=click.IntRange(0), default=0, help="Layers kept of the teacher's; 0: all.")
 @click.option("--embedding-lr", type=float, default=2e-3, help="Peak learning rate of the embeddings.")
 @click.option("--encoder-lr", type=float, default=3e-4, help="Peak learning rate of the layers.")
 @click.option("--checkpoint-every", type=click.IntRange(1), default=200, help="Steps between saves.")
@@ -72,6 +73,7 @@ def distil(
     steps: int,
     batch_tokens: int,
     vocab_size: int,
+    layers: int,
     embedding_lr: float,
     encoder_lr: float,
     checkpoint_every: int,
@@ -88,7 +90,7 @@ def distil(
     from training.public import read_public
 
     settings = DistilSettings(
-        steps=steps, batch_tokens=batch_tokens, vocab_size=vocab_size, embedding_lr=embedding_lr,
+        steps=steps, batch_tokens=batch_tokens, vocab_size=vocab_size, layers=layers, embedding_lr=embedding_lr,
         encoder_lr=encoder_lr, checkpoint_every=checkpoint_every, seed=seed,
     )  # fmt: skip
     if begin is None and not (output / "tokenizer.json").exists():

@@ -55,6 +55,7 @@ class DistilSettings:
     temperature: float = 0.05
     negatives: int = 4_096
     vocab_size: int = 40_000
+    layers: int = 0
     seed: int = 0
     checkpoint_every: int = 200
     bf16: bool = True
@@ -375,6 +376,21 @@ def _continued(begin: Path, sentences: Sequence[Sentences]) -> PreTrainedModel:
     return student
 
 
+def _keep_layers(encoder: PreTrainedModel, count: int) -> None:
+    """Leave ``count`` of the encoder's layers, evenly spread, the last among them.
+
+    Raises:
+        ValueError: the encoder has fewer layers.
+    """
+    layers = encoder.encoder.layer
+    if count > len(layers):
+        message = f"the teacher has {len(layers)} layers, {count} were asked for"
+        raise ValueError(message)
+    kept = [round((i + 1) * len(layers) / count) - 1 for i in range(count)]
+    encoder.encoder.layer = torch.nn.ModuleList([layers[i] for i in kept])
+    encoder.config.num_hidden_layers = count
+
+
 def _student(
     teacher: PreTrainedModel,
     teacher_tokenizer: Any,
@@ -387,6 +403,8 @@ def _student(
 ) -> PreTrainedModel:
     if (output / "state.pt").exists():
         return AutoModel.from_pretrained(output, attn_implementation="eager", add_pooling_layer=False)
+    if settings.layers:
+        _keep_layers(teacher, settings.layers)
     old_rows = teacher_tokenizer(list(english), add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
     aligned = [AlignedIds(item.rows, [old_rows[row] for row in item.target]) for item in sentences]
     old = teacher.get_input_embeddings().weight.detach().numpy()

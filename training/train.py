@@ -237,11 +237,8 @@ def base_record(base: Path) -> dict[str, Any]:
         f"{'with' if run.get('contrast') else 'without'} contrast, seed {run['seed']}"
         for run in runs
     )
-    return {
-        "distil": last,
-        "text": f"The encoder was distilled before by `python -m training distil` from the teacher {runs[0]['teacher']}: "
-        f"{steps}.\n",
-    }
+    how = f"The encoder was distilled before by `python -m training distil` from the teacher {runs[0]['teacher']}"
+    return {"distil": last, "text": f"{how}: {steps}.\n"}
 
 
 def _arguments(settings: TrainSettings, run: Path) -> TrainingArguments:
