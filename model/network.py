@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModel, BertConfig, PretrainedConfig, Pr
 from transformers.utils import ModelOutput
 
 from model.labels import LEVELS
+from model.losses import LOSSES, masked_bce, ordinal_loss
 
 POOLINGS = ("mean", "gate")
-LOSSES = ("thresholds", "likelihood", "ranked")
 
 
 class KalmConfig(PretrainedConfig):
@@ -104,7 +104,8 @@ class KalmForScoring(PreTrainedModel):
     def __init__(self, config: KalmConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
         if encoder is None:
-            options = {"add_pooling_layer": False} if config.encoder.model_type in _WITH_POOLER else {}
+            options: dict[str, Any] = {"attn_implementation": config._attn_implementation}  # noqa: SLF001
+            options |= {"add_pooling_layer": False} if config.encoder.model_type in _WITH_POOLER else {}
             encoder = AutoModel.from_config(config.encoder, **options)
         self.encoder = encoder
         hidden = config.encoder.hidden_size
@@ -114,6 +115,12 @@ class KalmForScoring(PreTrainedModel):
         self.cut_gaps = nn.Parameter(torch.zeros(len(config.dimensions), config.grades - 2))
         self.emotion_head = nn.Linear(hidden, len(config.emotions)) if config.emotions else None
         self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        """As the library does, but for the gate, which starts with all tokens alike."""
+        super()._init_weights(module)
+        if module is self.token_gate and self.token_gate is not None:
+            nn.init.zeros_(self.token_gate.weight)
 
     @property
     def cuts(self) -> torch.Tensor:
@@ -134,7 +141,7 @@ class KalmForScoring(PreTrainedModel):
         return self.token_values(states).to(states.dtype) * self.token_weights(states, token_mask)
 
     def shift_latents(self, amounts: torch.Tensor) -> None:
-        """Subtract ``amounts`` ``(dimensions,)`` from all latents and cuts; no logit changes."""
+        """Subtract ``amounts`` ``(dimensions,)`` from all latents and cuts; logits change by rounding alone."""
         with torch.no_grad():
             self.token_values.bias -= amounts
             self.first_cut -= amounts
@@ -159,7 +166,7 @@ class KalmForScoring(PreTrainedModel):
             labels: ``(batch, dimensions, grades - 1)`` P(grade >= k) in 0..1, NaN where unknown.
             emotions: ``(batch, emotions)`` in 0..1, NaN where unknown.
             weights: ``(batch,)`` weight of each row in the loss.
-            kwargs: passed on to the encoder.
+            kwargs: ignored; the library's trainer may pass more.
         """
         del kwargs
         if token_mask is None:
@@ -193,45 +200,3 @@ def inner_tokens(attention_mask: torch.Tensor) -> torch.Tensor:
     following = nn.functional.pad(attention_mask[:, 1:], (0, 1))
     preceding = nn.functional.pad(attention_mask[:, :-1], (1, 0))
     return attention_mask * following * preceding
-
-
-def ordinal_loss(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None, kind: str = "thresholds"
-) -> torch.Tensor:
-    """Loss of ``logits`` ``(batch, dimensions, grades - 1)`` against cumulative targets of the same shape.
-
-    ``thresholds``: binary cross-entropy of every known cut (Rennie and Srebro 2005). ``likelihood``: that of
-    the grade in the cumulative link model (McCullagh 1980) where all cuts of a dimension are known, else as
-    ``thresholds``. ``ranked``: squared error of every known cut (ranked probability score, Epstein 1969).
-    """
-    if kind == "thresholds":
-        return masked_bce(logits, targets, weights)
-    if kind == "ranked":
-        known = (~targets.isnan()).to(logits.dtype)
-        known = known if weights is None else known * weights[:, None, None]
-        error = (logits.sigmoid() - targets.nan_to_num(0.0)) ** 2
-        return (error * known).sum() / known.sum().clamp(min=1e-6)
-    full = ~targets.isnan().any(dim=-1, keepdim=True)
-    partial = masked_bce(logits, targets.masked_fill(full, torch.nan), weights)
-    log = nn.functional.logsigmoid
-    above, below = logits[..., :-1], logits[..., 1:]
-    between = log(above) + log(-below) + torch.log1p(-torch.exp((below - above).clamp(max=-1e-6)))
-    chances = torch.cat([log(-logits[..., :1]), between, log(logits[..., -1:])], dim=-1)
-    bounded = nn.functional.pad(targets.nan_to_num(0.0), (1, 0), value=1.0)
-    grades = bounded - nn.functional.pad(bounded[..., 1:], (0, 1))
-    scale = full.squeeze(-1).to(logits.dtype)
-    scale = scale if weights is None else scale * weights[:, None]
-    return partial - ((grades * chances).sum(-1) * scale).sum() / scale.sum().clamp(min=1e-6)
-
-
-def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-    """Binary cross-entropy over the known targets (not NaN), rows weighted; zero when none is known.
-
-    Over cumulative targets P(grade >= k) this is the all-thresholds ordinal loss (Rennie and Srebro 2005).
-    """
-    known = ~targets.isnan()
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(0.0), reduction="none")
-    scale = known.to(loss.dtype)
-    if weights is not None:
-        scale = scale * weights.reshape(-1, *([1] * (loss.dim() - 1)))
-    return (loss * scale).sum() / scale.sum().clamp(min=1e-6)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from model.checkpoint import Checkpoint
 from training.__main__ import main
-from training.benchmarks import emotion_probabilities
+from training.benchmarks import EmotionHeads
 from training.examples import EMOTIONS
 from training.public import BRIGHTER
 
@@ -51,7 +52,8 @@ def test_all_sets_are_measured_and_reported(tiny_checkpoint, data_dir, tmp_path)
 
 def test_emotion_heads_do_not_depend_on_the_company_in_a_batch(tiny_checkpoint):
     texts = ["Wat een dag", "x" * 300, ""]
-    together = emotion_probabilities(tiny_checkpoint, texts)
-    alone = np.concatenate([emotion_probabilities(tiny_checkpoint, [text]) for text in texts])
+    heads = EmotionHeads(Checkpoint.read(tiny_checkpoint))
+    together = heads.probabilities(texts)
+    alone = np.concatenate([heads.probabilities([text]) for text in texts])
     assert together.shape == (3, len(EMOTIONS))
     np.testing.assert_allclose(together, alone, atol=1e-4)

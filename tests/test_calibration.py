@@ -57,6 +57,7 @@ def test_threshold_is_the_lowest_with_the_precision():
     assert flag_threshold(scores, grades, precision=1.0) == 0.7
     assert flag_threshold(scores, grades, precision=0.8) == 0.5
     assert flag_threshold(scores, grades, precision=0.8, budget=0.34) == 0.8
+    assert flag_threshold(np.array([0.9, 0.9, 0.1]), np.array([0, 0, 3]), budget=0.5) == 1.0, "none fits the budget"
     assert flag_threshold(scores, np.array([0, 3, 0, 0, 0, 0]), precision=0.9) == 0.8
 
 

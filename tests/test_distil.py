@@ -114,11 +114,32 @@ def test_an_earlier_student_goes_on_with_more_languages(teacher, data_dir, tmp_p
     run(teacher, data_dir, second, 1, ("en", "nl", "da"), begin=first)
     assert (first / "tokenizer.json").read_bytes() == (second / "tokenizer.json").read_bytes()
     before, after = (BertModel.from_pretrained(path, add_pooling_layer=False) for path in (first, second))
-    layers = [(p, q) for p, q in zip(before.encoder.parameters(), after.encoder.parameters(), strict=True)]
-    assert max(float((p - q).detach().abs().max()) for p, q in layers) < 0.01, "the layers go on where they were"
+    origin = BertModel.from_pretrained(teacher, add_pooling_layer=False)
+
+    def apart(one, other):
+        pairs = zip(one.encoder.parameters(), other.encoder.parameters(), strict=True)
+        return max(float((p - q).detach().abs().max()) for p, q in pairs)
+
+    assert apart(before, after) < apart(before, origin) / 3, "the layers go on where they were"
     record = json.loads((second / "distil.json").read_text())
     assert record["languages"] == ["en", "nl", "da"]
     assert record["begin"]["languages"] == ["en", "nl"]
+
+
+def test_beginnings_that_do_not_fit_are_refused(teacher, data_dir, tmp_path):
+    first, other = tmp_path / "first", tmp_path / "other"
+    run(teacher, data_dir, first, 1)
+    with pytest.raises(ValueError, match="keeps its layers"):
+        run(teacher, data_dir, other, 1, layers=1, begin=first)
+    with pytest.raises(ValueError, match="not the result"):
+        run(teacher, data_dir, other, 1, begin=teacher)
+    other.mkdir(exist_ok=True)
+    (other / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match="another vocabulary"):
+        run(teacher, data_dir, other, 1, begin=first)
+    (data_dir / "parallel/da.tsv.gz").write_bytes((data_dir / "parallel/nl.tsv.gz").read_bytes())
+    with pytest.raises(ValueError, match="also learned nl"):
+        run(teacher, data_dir, tmp_path / "third", 1, ("en", "da"), begin=first)
 
 
 def test_language_shares():
@@ -135,6 +156,10 @@ def test_imitation_is_best_at_the_teacher_and_worse_at_a_neighbour():
     right = imitation_loss(3 * teacher, teacher, others, settings)
     wrong = imitation_loss(3 * teacher.roll(1, 0), teacher, others, settings)
     assert right < wrong
+    plain_right, plain_wrong = (
+        imitation_loss(guess, teacher, others, DistilSettings(contrast=0.0)) for guess in (teacher, teacher.roll(1, 0))
+    )
+    assert wrong - right > 1.2 * (plain_wrong - plain_right), "the contrast adds to the distance"
     plain = imitation_loss(teacher, teacher, others, DistilSettings(contrast=0.0))
     torch.testing.assert_close(plain, torch.tensor(0.0), atol=1e-6, rtol=0)
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, ModernBertConfig, XLMRobertaConfig
 
-from model.network import LOSSES, KalmConfig, KalmForScoring, inner_tokens, masked_bce, ordinal_loss
+from model.losses import LOSSES, masked_bce, ordinal_loss
+from model.network import KalmConfig, KalmForScoring, inner_tokens
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -27,11 +28,13 @@ def test_shifting_latents_changes_no_logit(model):
     torch.testing.assert_close(after.latents, before.latents - torch.tensor([1.5, -0.5]))
 
 
-def test_gates_weigh_the_tokens(model):
+def test_gates_start_alike_and_weigh_the_tokens_once_learned(model):
     if model.token_gate is None:
         pytest.skip("mean pooling has no gate")
+    weights = model.token_weights(torch.randn(1, 5, 16), torch.tensor([[0, 1, 1, 1, 0]]))
+    torch.testing.assert_close(weights[0, 1:4], torch.full((3, 2), 1 / 3))
     with torch.no_grad():
-        model.token_gate.weight.mul_(100)
+        model.token_gate.weight.normal_(0, 3)
     weights = model.token_weights(torch.randn(1, 5, 16), torch.tensor([[0, 1, 1, 1, 0]]))
     torch.testing.assert_close(weights.sum(1), torch.ones(1, 2))
     assert (weights[:, [0, 4]] == 0).all()
@@ -99,6 +102,21 @@ def test_likelihood_is_that_of_the_cumulative_link():
     torch.testing.assert_close(ordinal_loss(logits, target, kind="likelihood"), expected)
     partly = torch.tensor([[[1.0, torch.nan, torch.nan]]])
     torch.testing.assert_close(ordinal_loss(logits, partly, kind="likelihood"), -at_least[0].log())
+
+
+def test_in_the_likelihood_a_weak_label_counts_no_more_than_a_full_one():
+    logits = torch.zeros(64, 1, 3, requires_grad=True)
+    targets = torch.tensor([1.0, 0.0, 0.0]).repeat(64, 1, 1)
+    targets[0, 0, 1:] = torch.nan
+    ordinal_loss(logits - torch.tensor([-1.0, 0.0, 1.0]), targets, kind="likelihood").backward()
+    size = logits.grad.abs().sum((1, 2))
+    assert size[0] <= size[1:].max()
+
+
+def test_the_encoder_gets_the_attention_that_was_asked_for(tmp_path):
+    KalmForScoring(KalmConfig(encoder=BertConfig(**SMALL).to_dict())).save_pretrained(tmp_path)
+    loaded = KalmForScoring.from_pretrained(tmp_path, attn_implementation="eager")
+    assert loaded.encoder.config._attn_implementation == "eager"
 
 
 def test_rows_are_weighted():

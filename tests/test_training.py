@@ -1,22 +1,26 @@
 import json
 import random
 import re
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from transformers import (
+    AlbertConfig,
     AutoModel,
     AutoTokenizer,
     BertConfig,
     BertModel,
     DistilBertConfig,
+    MPNetConfig,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
 
 from model.scorer import Scorer
+from model.text import normalise
 from model.tokenizer import MessageTokenizer
 from training.__main__ import main
 from training.augment import (
@@ -29,9 +33,12 @@ from training.augment import (
     without_marks,
 )
 from training.batches import TrainBatches, draw_weights
-from training.evaluate import evaluate, render
+from training.card import write_card
+from training.dropout import SharedDropout, share_dropout
+from training.evaluate import evaluate
 from training.examples import Example, cuts_of_grade
-from training.train import SharedDropout, TrainSettings, load_base, share_dropout, train
+from training.report import render
+from training.train import TrainSettings, load_base, train
 
 
 def test_checkpoint_records_how_it_was_made(tiny_checkpoint, tiny_data):
@@ -48,6 +55,30 @@ def test_the_same_seed_gives_the_same_weights(tiny_base, tiny_data, tmp_path):
     train(settings, tmp_path / "b")
     a, b = (Scorer.load(tmp_path / name).latents(["Waar is het?"]) for name in "ab")
     np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tiny_base, tiny_data, tmp_path):
+    settings = TrainSettings(base_model=str(tiny_base), steps=4, batch_size=4, save_steps=2, data=(str(tiny_data),))
+    train(settings, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainBatches, "__getitem__", _fails_at(3))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, tmp_path / "broken")
+    assert list((tmp_path / "broken.run").glob("checkpoint-2"))
+    train(settings, tmp_path / "broken", resume=True)
+    a, b = (Scorer.load(tmp_path / name).latents(["Waar is het?"]) for name in ("whole", "broken"))
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def _fails_at(step):
+    whole = TrainBatches.__getitem__
+
+    def item(self, index):
+        if index == step:
+            raise KeyboardInterrupt
+        return whole(self, index)
+
+    return item
 
 
 def test_a_checkpoint_can_be_trained_on(tiny_checkpoint):
@@ -127,20 +158,34 @@ def test_names_and_amounts_are_swapped_and_nothing_else():
     assert texts[0] in seen
     assert len(seen) > 5
     assert all(re.fullmatch(r"Onze monteur [^\W\d_-]+(?:-\w+)? kwam niet opdagen\.", text) for text in seen)
-    other = swap_amounts("Order 12345, € 49,95, om 14:30, 2 dagen", random.Random(0))
-    assert re.fullmatch(r"Order [1-9]\d{4}, € \d\d,\d\d, om 14:30, 2 dagen", other)
-    assert other != "Order 12345, € 49,95, om 14:30, 2 dagen"
+    text = "Bel 112 om 14.30 op 01.05.2026, € 49,95 en 120 euro"
+    other = swap_amounts(text, random.Random(0))
+    assert re.fullmatch(r"Bel 112 om 14\.30 op 01\.05\.2026, € \d\d,\d\d en \d{3} euro", other)
+    assert other != text
+
+
+def test_feasts_months_and_authorities_are_no_names():
+    texts = ["ik wil het voor Kerstmis terug", "wij melden het bij Consumentenbond en Facebook"]
+    change = Augmentation([Example("", text, "nl", "messages") for text in texts])
+    assert all(change.swap_names(texts[0], "nl", random.Random(i)) == texts[0] for i in range(20))
+    assert all("Facebook" in change.swap_names(texts[1], "nl", random.Random(i)) for i in range(20))
+
+
+def test_typing_errors_never_look_like_drawn_out_words():
+    for seed in range(200):
+        assert "≋" not in normalise(typing_errors("pakket koffie aalbessen gratis", random.Random(seed))).text
 
 
 def test_signatures_and_quotes_are_put_below():
-    example = Example("", "Waar is mijn pakket?", "nl", "messages")
-    change = Augmentation([example])
+    example = Example("", "Waar is mijn pakket?", "nl", "messages", cuts_of_grade(0), cuts_of_grade(0))
+    angry = Example("", "Oplichters!", "nl", "messages", cuts_of_grade(3), cuts_of_grade(0))
+    change = Augmentation([example, angry])
     rng = random.Random(0)
     for text in (change.with_signature(example.text, "nl", rng), change.with_quote("Hallo?", "nl", rng)):
         assert "\n" in text
     assert change.with_quote("Hallo?", "nl", rng) == "Hallo?\n\n> Waar is mijn pakket?"
-    foreign = Example("", "Why", "xx", "xed")
-    assert all(change(foreign, random.Random(i)).anger == foreign.anger for i in range(30))
+    unknown = Example("", "Why", "xx", "messages", cuts_of_grade(1), cuts_of_grade(0))
+    assert all(change(unknown, random.Random(i)).anger == unknown.anger for i in range(60))
 
 
 def test_two_messages_in_one_keep_the_higher_grade_of_each():
@@ -148,10 +193,11 @@ def test_two_messages_in_one_keep_the_higher_grade_of_each():
         Example("", text, "nl", "messages", cuts_of_grade(anger), cuts_of_grade(urgency))
         for text, anger, urgency in (("Ik ruik gas.", 0, 3), ("Wat een dieven!", 3, 0))
     )
-    both = Augmentation([calm, angry]).joined(calm, random.Random(1))
-    assert {*both.text.split()} <= {*calm.text.split(), *angry.text.split()}
-    assert both.anger == (cuts_of_grade(3) if angry.text in both.text else cuts_of_grade(0))
-    assert both.urgency == cuts_of_grade(3)
+    change = Augmentation([calm, angry])
+    for seed in range(5):
+        both = change.joined(calm, random.Random(seed))
+        assert sorted(both.text.split()) == sorted([*calm.text.split(), *angry.text.split()])
+        assert (both.anger, both.urgency) == (cuts_of_grade(3), cuts_of_grade(3))
 
 
 def test_shared_dropout_drops_a_feature_at_every_position():
@@ -159,17 +205,21 @@ def test_shared_dropout_drops_a_feature_at_every_position():
     states = torch.ones(4, 7, 64)
     dropped = dropout(states)
     assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}, "what is kept is scaled up"
     assert 0.2 < (dropped == 0).float().mean() < 0.8
     assert torch.equal(dropout.eval()(states), states)
 
 
-@pytest.mark.parametrize("kind", [BertConfig, XLMRobertaConfig, DistilBertConfig])
+@pytest.mark.parametrize("kind", [BertConfig, XLMRobertaConfig, DistilBertConfig, MPNetConfig, AlbertConfig])
 def test_dropout_is_shared_in_any_encoder(kind):
-    encoder = AutoModel.from_config(kind(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2))
+    config = kind(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    config.attention_probs_dropout_prob = config.hidden_dropout_prob = 0.1
+    encoder = AutoModel.from_config(config)
     share_dropout(encoder, 0.3)
     kinds = [module for module in encoder.modules() if "Dropout" in type(module).__name__]
     assert all(isinstance(module, SharedDropout) for module in kinds)
     assert {module.p for module in kinds} == {0.0, 0.3}
+    assert sum(module.p == 0.0 for module in kinds) == 1, "only that of the attention weights is off"
     assert encoder.train()(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state.isfinite().all()
 
 
@@ -191,7 +241,24 @@ def test_report_has_every_figure_and_both_baselines(scorer, tiny_data, tmp_path)
     assert (tmp_path / "report/calibration.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("command", ["distil", "train", "evaluate", "export", "split"])
+def test_card_takes_only_figures_of_its_own(tiny_checkpoint, tiny_data, tmp_path):
+    checkpoint, report = tmp_path / "checkpoint", tmp_path / "report"
+    shutil.copytree(tiny_checkpoint, checkpoint)
+    evaluate(Scorer.load(checkpoint), report, [tiny_data])
+    text = write_card(checkpoint, report)
+    assert "their mean, weighted by a learned gate" in text
+    assert "shares sum to the latent" in text
+    (report / "retrieval.json").write_text(json.dumps({"encoder_sha256": "other", "accuracy": {"nl": 0.9}}))
+    with pytest.raises(ValueError, match="another encoder"):
+        write_card(checkpoint, report)
+    (report / "benchmarks.json").write_text(json.dumps({"version": "other"}))
+    with pytest.raises(ValueError, match="version other"):
+        write_card(checkpoint, report)
+
+
+@pytest.mark.parametrize(
+    "command", ["distil", "retrieval", "train", "evaluate", "benchmarks", "export", "card", "split"]
+)
 def test_help_of_every_command(command):
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""``python -m training``: distil, train, evaluate, export."""
+"""``python -m training``: make, measure and describe checkpoints."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ def distil(
         extra = [e.text for e in read_public(data_dir, sets)] + [m.text for m in train] * 5
         known = [code for code in _chosen_languages("all") if (data_dir / f"parallel/{code}.tsv.gz").is_file()]
         build_tokenizer(data_dir, known, extra, settings).save(str(output / "tokenizer.json"))
-    run(teacher or default_teacher(), data_dir, output, _chosen_languages(languages), settings, begin=begin)
+    try:
+        run(teacher or default_teacher(), data_dir, output, _chosen_languages(languages), settings, begin=begin)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -112,11 +115,13 @@ def distil(
 def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None) -> None:
     """Measure an encoder: how often the nearest English sentence is the one that was translated."""
     from training.parallel import CORE_LANGUAGES
-    from training.retrieval import retrieval_accuracy
+    from training.retrieval import encoder_sha256, retrieval_accuracy
 
     figures = retrieval_accuracy(encoder, data_dir, [code for code in _chosen_languages(languages) if code != "en"])
-    core = [value for code, value in figures.items() if code in CORE_LANGUAGES] or list(figures.values())
-    text = json.dumps(figures | {"mean of the core": sum(core) / len(core)}, indent=2)
+    core = [code for code in CORE_LANGUAGES if code != "en"]
+    if all(code in figures for code in core):
+        figures["mean of the core"] = sum(figures[code] for code in core) / len(core)
+    text = json.dumps({"encoder_sha256": encoder_sha256(encoder), "accuracy": figures}, indent=2)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         (report / "retrieval.json").write_text(text + "\n", encoding="utf-8")
@@ -135,19 +140,25 @@ def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None
 @click.option("--batch-size", type=click.IntRange(1), default=64)
 @click.option("--pooling", type=click.Choice(("gate", "mean")), default="gate", help="How tokens make the latent.")
 @click.option(
+    "--ordinal-loss",
+    type=click.Choice(("thresholds", "likelihood", "ranked")),
+    default="thresholds",
+    help="Loss of the grades: cross-entropy of every cut, likelihood of the grade, or squared error of every cut.",
+)
+@click.option(
     "--dropout", type=click.FloatRange(0, 0.9), default=0.1, help="Features of the encoder dropped in training."
 )
 @click.option(
     "--max-tokens",
-    type=click.IntRange(8),
+    type=click.IntRange(16),
     default=320,
     help="Longer messages are cut in training; also the window in serving.",
 )
 @click.option("--learning-rate", "encoder_lr", type=float, default=2e-4, help="Peak rate of the encoder.")
 @click.option("--embedding-lr", type=float, default=4e-4, help="Peak rate of the embeddings.")
 @click.option("--head-lr", type=float, default=2e-3, help="Peak rate of the scoring head.")
-@click.option("--messages-share", type=float, default=1.0, help="Draws of messages, against 1.23 of all public sets.")
-@click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside, in training only.")
+@click.option("--messages-share", type=float, default=1.0, help="Draws of messages; the public sets have about 1.2.")
+@click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside; serving does not use them.")
 @click.option("--augment/--no-augment", "augmented", default=True, help="Typos, case, accents, signatures.")
 @click.option("--bf16/--no-bf16", default=True, help="Half-precision arithmetic in training.")
 @click.option(
@@ -186,13 +197,13 @@ def train(
 def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int) -> None:
     """Measure a checkpoint on the dev part, beside a TF-IDF and a keyword baseline."""
     from training.evaluate import evaluate as run
-    from training.evaluate import render
+    from training.report import render
 
     try:
         scorer = Scorer.load(checkpoint, threads=threads)
     except ModelError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(render(run(scorer, report, data)))
+    click.echo(render(run(scorer, report, data, threads=threads)))
 
 
 @main.command()
@@ -204,7 +215,10 @@ def benchmarks(checkpoint: Path, data_dir: Path, split: str, report: Path | None
     """Measure a checkpoint on public sets: emotions of BRIGHTER, anger in Dutch, English, Spanish, Arabic."""
     from training.benchmarks import render_benchmarks, run_benchmarks
 
-    result = run_benchmarks(checkpoint, Scorer.load(checkpoint, threads=2), data_dir, split)
+    try:
+        result = run_benchmarks(Scorer.load(checkpoint, threads=2), data_dir, split)
+    except (ModelError, ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         (report / "benchmarks.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import regex
 
+from training.examples import cuts_of_grade
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,12 +25,20 @@ _MARKS = regex.compile(r"[^\w\s]+")
 _WORD = regex.compile(r"[\p{L}\p{M}]{4,}")
 # Shouting and repeated marks are part of the anger, so they are never taken away.
 _LOUD = regex.compile(r"\p{Lu}{3,}|[!?]{2,}|\p{Emoji_Presentation}")
-_AMOUNT = regex.compile(r"\d{1,3}(?:[ .,]\d{3})*[.,]\d{2}(?!\d)|\d{3,}")
+_CURRENCY = (
+    r"(?:€|\$|£|₺|₹|₽|₴|eur\w*|zł\w*|kč|lei|leu|ron|kr|sek|usd|tl|lira|грн|руб\w*|reais|रुपये|ريال|دينار|جنيه|درهم)"
+)
+_NUMBER = r"\d{1,3}(?:[ .,]\d{3})*(?:[.,]\d{2})?"
+# Only beside a currency: a bare 14.30 may be a time and 01.05 a date, and either decides the urgency.
+_AMOUNT = regex.compile(
+    rf"(?<={_CURRENCY}\s?){_NUMBER}(?!\d)|(?<!\d){_NUMBER}(?=\s?{_CURRENCY}(?!\p{{L}}))", regex.IGNORECASE
+)
 _CAPITALISED = regex.compile(r"(?<=\p{Ll}[,;]? )\p{Lu}\p{Ll}{2,}(?!\p{L})")
 _NAMES = Path(__file__).parent / "data" / "names.json"
 # A capitalised word seen more often is a form of address or a common noun rather than somebody's name.
 _COMMON = 8
 _LONG = 300
+_CALM = cuts_of_grade(0)
 _SWAPPED = 0.7
 
 
@@ -64,7 +74,8 @@ def typing_errors(text: str, rng: random.Random) -> str:
     chosen = [word for word in words if rng.random() < 0.1] or words[:1]
     for word in reversed(chosen):
         at = rng.randrange(word.start() + 1, word.end() - 1)
-        kind = rng.randrange(3)
+        # A third letter of a kind would be a drawn-out word, which is a sign of anger.
+        kind = rng.choice((0, 2) if text[at] in (text[at - 1], text[at + 1]) else (0, 1, 2))
         middle = {0: "", 1: text[at] * 2, 2: text[at + 1] + text[at]}[kind]
         text = text[:at] + middle + text[at + (2 if kind == 2 else 1) :]
     return text
@@ -96,7 +107,8 @@ class Augmentation:
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self._known: dict[str, dict[str, list[str]]] = json.loads(_NAMES.read_text(encoding="utf-8"))
-        self._quotable: dict[str, list[Example]] = defaultdict(list)
+        kept = regex.compile("|".join(self._known.pop("*")["kept"]), regex.IGNORECASE)
+        self._messages: dict[str, list[Example]] = defaultdict(list)
         capitalised: dict[str, Counter[str]] = defaultdict(Counter)
         small: dict[str, set[str]] = defaultdict(set)
         for example in examples:
@@ -104,14 +116,14 @@ class Augmentation:
                 continue
             capitalised[example.language].update(_CAPITALISED.findall(example.text))
             small[example.language].update(regex.findall(r"\b\p{Ll}+\b", example.text))
-            if len(example.text) <= _LONG:
-                self._quotable[example.language].append(example)
+            if len(example.text) <= _LONG and "\n>" not in example.text:
+                self._messages[example.language].append(example)
         self._names: dict[str, list[str]] = {}
         for language, known in self._known.items():
             found = [
                 word
                 for word, count in sorted(capitalised[language].items())
-                if count <= _COMMON and word.lower() not in small[language]
+                if count <= _COMMON and word.lower() not in small[language] and not kept.match(word)
             ]
             # German writes all nouns with a capital.
             self._names[language] = [*known["first"], *known["last"], *known["city"]] + (
@@ -138,7 +150,7 @@ class Augmentation:
 
     def joined(self, example: Example, rng: random.Random) -> Example:
         """Two messages in one, with the higher grade of each dimension: harmless words take nothing away."""
-        others = self._quotable[example.language]
+        others = [other for other in self._messages[example.language] if other is not example]
         if not others or len(example.text) > _LONG:
             return example
         other = rng.choice(others)
@@ -183,15 +195,16 @@ class Augmentation:
         return f"{text}{gap}{closing}{opening}" + "\n".join(lines)
 
     def with_quote(self, text: str, language: str, rng: random.Random) -> str:
-        """An older mail of somebody else quoted below: only the writer's new words count."""
-        if not self._quotable[language]:
+        """An older calm mail quoted below: only the writer's new words count."""
+        calm = [m for m in self._messages[language] if m.anger == m.urgency == _CALM]
+        if not calm:
             return text
-        older = rng.choice(self._quotable[language]).text.splitlines()
+        older = rng.choice(calm).text.splitlines()
         return f"{text}\n\n" + "\n".join(f"> {line}" for line in older)
 
 
 def swap_amounts(text: str, rng: random.Random) -> str:
-    """Other digits in amounts and long numbers, of the same length."""
+    """Other digits in amounts of money, of the same length."""
 
     def other(match: regex.Match[str]) -> str:
         digits = [str(rng.randrange(10)) if c.isdigit() else c for c in match.group()]

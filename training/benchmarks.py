@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
+from tqdm import tqdm
 
+from model.checkpoint import TOKENIZER, Checkpoint
 from model.network import KalmForScoring
 from model.tokenizer import MessageTokenizer
 from training.batches import collate
@@ -26,33 +28,37 @@ if TYPE_CHECKING:
 
     from model.scorer import Scorer
 
-_MAX_TOKENS = 320
 _BATCH = 32
 _THRESHOLDS = np.arange(0.1, 0.91, 0.02)
 
 
-@torch.inference_mode()
-def emotion_probabilities(checkpoint: Path, texts: Sequence[str]) -> np.ndarray:
-    """Probabilities ``(len(texts), emotions)`` of the emotion heads.
+class EmotionHeads:
+    """The emotion heads of a checkpoint, which the serving graph leaves out.
 
     Raises:
         ValueError: the checkpoint was trained without them.
     """
-    model = KalmForScoring.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    if model.emotion_head is None:
-        message = f"{checkpoint} has no emotion heads; train with --emotions"
-        raise ValueError(message)
-    tokenizer = MessageTokenizer.load(checkpoint / "tokenizer.json")
-    result = np.zeros((len(texts), len(model.config.emotions)))
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    for start in range(0, len(order), _BATCH):
-        rows = order[start : start + _BATCH]
-        chosen = [texts[i] or " " for i in rows]
-        empty = [Example("", text, "", "") for text in chosen]
-        batch = collate(empty, chosen, tokenizer, _MAX_TOKENS, emotions=False)
-        output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-        result[rows] = output.emotion_logits.sigmoid().numpy()
-    return result
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._model = KalmForScoring.from_pretrained(checkpoint.directory, dtype=torch.float32).eval()
+        if self._model.emotion_head is None:
+            message = f"{checkpoint.directory} has no emotion heads; train with --emotions"
+            raise ValueError(message)
+        self._tokenizer = MessageTokenizer.load(checkpoint.directory / TOKENIZER)
+        self._max_tokens = checkpoint.scoring.window_tokens + 2
+
+    @torch.inference_mode()
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Probability of each emotion ``(len(texts), emotions)``; texts are cut at one window."""
+        result = np.zeros((len(texts), len(self._model.config.emotions)))
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            chosen = [Example("", texts[i], "", "") for i in rows]
+            batch = collate(chosen, [e.text for e in chosen], self._tokenizer, self._max_tokens, emotions=False)
+            output = self._model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            result[rows] = output.emotion_logits.sigmoid().numpy()
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +71,20 @@ class _Part:
     anger: np.ndarray
 
 
-def brighter(checkpoint: Path, scorer: Scorer, data_dir: Path, split: str = "dev") -> dict[str, Any]:
+def brighter(scorer: Scorer, data_dir: Path, split: str = "dev") -> dict[str, Any]:
     """Macro-F1 over the labelled emotions and AUC of anger, for each language of BRIGHTER (Muhammad et al. 2025).
 
     Thresholds are one an emotion for all languages; those of a language are chosen on the other languages.
     """
+    heads = EmotionHeads(scorer.checkpoint)
     parts = {}
-    for code in BRIGHTER:
+    for code in tqdm(BRIGHTER, desc="BRIGHTER"):
         examples = list(brighter_part(data_dir / "labelled", code, split))
         known = [i for i, name in enumerate(EMOTIONS) if name in examples[0].emotions]
         texts = [example.text for example in examples]
         labels = np.array([[example.emotions[EMOTIONS[i]] for i in known] for example in examples])
         scores = np.array([score.anger.score for score in scorer.score(texts)])
-        parts[code] = _Part(known, labels, emotion_probabilities(checkpoint, texts)[:, known], scores)
+        parts[code] = _Part(known, labels, heads.probabilities(texts)[:, known], scores)
     languages = {code: _language(code, parts) for code in parts}
     mean = {name: float(np.mean([own[name] for own in languages.values()])) for name in next(iter(languages.values()))}
     thresholds = _best_thresholds(list(parts.values()))
@@ -110,7 +117,10 @@ def _best_thresholds(parts: Sequence[_Part]) -> list[float]:
 
 
 def nl_tv(scorer: Scorer, data_dir: Path) -> dict[str, float]:
-    """Anger in Dutch television lines: AUC, and F1 at the threshold that is best on one half, on the other half."""
+    """Anger in Dutch television lines: AUC, and F1 at the threshold that is best on one half, on the other half.
+
+    Lines of disgust are left out, as the set's own notes ask (they were written by a machine).
+    """
     with gzip.open(data_dir / "labelled/nl_tv_emotions/train.csv.gz", "rt", encoding="utf-8", newline="") as lines:
         rows = [(row["Corrected Sentence"], row["main_emotion"]) for row in csv.DictReader(lines)]
     rows = [(text, emotion) for text, emotion in rows if text and emotion and emotion != "disgust"]
@@ -151,10 +161,11 @@ def anger_sets(scorer: Scorer, data_dir: Path) -> dict[str, float]:
     return result
 
 
-def run_benchmarks(checkpoint: Path, scorer: Scorer, data_dir: Path, split: str = "dev") -> dict[str, Any]:
-    """All public measurements by name."""
+def run_benchmarks(scorer: Scorer, data_dir: Path, split: str = "dev") -> dict[str, Any]:
+    """All public measurements by name, with the version of the checkpoint."""
     return {
-        "brighter": brighter(checkpoint, scorer, data_dir, split),
+        "version": scorer.version,
+        "brighter": brighter(scorer, data_dir, split),
         "nl_tv": nl_tv(scorer, data_dir),
         "anger_auc": anger_sets(scorer, data_dir),
     }

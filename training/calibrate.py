@@ -49,7 +49,8 @@ def flag_threshold(
     """The lowest score from which at least ``precision`` of the messages have grade >= ``high``.
 
     At most a share ``budget`` of all messages reaches it, so that people are not sent more than they can
-    take. Falls back to the score with the best F1 when no threshold reaches the precision.
+    take. Falls back to the score with the best F1 within the budget when no threshold reaches the precision,
+    and to 1 when even the highest score is too common.
     """
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(grades[order] >= high)
@@ -58,6 +59,8 @@ def flag_threshold(
     reached = np.flatnonzero((hits / counts >= precision) & allowed)
     if len(reached):
         return float(scores[order][reached[-1]])
+    if not allowed.any():
+        return 1.0
     f1 = 2 * hits / (counts + (grades >= high).sum())
     return float(scores[order][int(np.argmax(np.where(allowed, f1, 0)))])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from training.behaviour import render_behaviour
 from training.benchmarks import render_benchmarks
 from training.credits import DISTIL_SOURCES, LANGUAGE_NAMES, SOURCES
-from training.evaluate import FIGURES, explanation_lines
+from training.report import FIGURES, explanation_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,7 @@ def write_card(checkpoint: Path, report: Path, readme: Path | None = None) -> st
     for name in (BENCHMARKS, RETRIEVAL):
         if (report / name).is_file():
             result[name] = json.loads((report / name).read_text(encoding="utf-8"))
+    _check_owner(result, record)
     text = _card(result, record, scoring, config, size)
     (checkpoint / "README.md").write_text(text, encoding="utf-8")
     if readme is not None:
@@ -66,13 +67,25 @@ def overall_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _check_owner(result: dict[str, Any], record: dict[str, Any]) -> None:
+    """Refuse figures of another checkpoint or another encoder that lie in the same folder."""
+    found = result.get(BENCHMARKS, {}).get("version", result["version"])
+    if found != result["version"]:
+        message = f"{BENCHMARKS} is of version {found}, the checkpoint is {result['version']}; run `benchmarks` again"
+        raise ValueError(message)
+    encoder = record.get("base", {}).get("sha256")
+    if RETRIEVAL in result and result[RETRIEVAL].get("encoder_sha256") != encoder:
+        message = f"{RETRIEVAL} is of another encoder than the checkpoint's base; run `retrieval` again"
+        raise ValueError(message)
+
+
 def _public_section(result: dict[str, Any]) -> str:
     """Figures on public sets and of retrieval, where the report has them."""
     parts = []
     if BENCHMARKS in result:
         parts.append("### Public sets\n\n" + render_benchmarks(result[BENCHMARKS]))
     if RETRIEVAL in result:
-        cells = ", ".join(f"{name} {value:.1%}" for name, value in result[RETRIEVAL].items())
+        cells = ", ".join(f"{name} {value:.1%}" for name, value in result[RETRIEVAL]["accuracy"].items())
         parts.append(
             "### Retrieval\n\nOf about 1,000 FLORES sentences, how often the distilled encoder, before fine-tuning, "
             f"finds the English original of a translation: {cells}.\n"
@@ -183,7 +196,7 @@ flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of tho
 ({flags["needed"]:.0%} of all).
 
 {explanations}
-Speed on {speed["cores"]:.0f} cores (AMD EPYC, AVX-512), two threads, tokenisation included:
+Speed ({speed["processor"]}; {speed["threads"]} threads), tokenisation included:
 {speed["bulk_per_second"]:.0f} dev messages a second in bulk; one message alone takes
  {speed["p50_ms"]:.1f} ms (median), {speed["p95_ms"]:.1f} ms (95th percentile).
 

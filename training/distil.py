@@ -16,26 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from model.tokenizer import MessageTokenizer
 from training.parallel import EXTRA_LANGUAGES, ParallelText, read_monolingual, read_parallel
-from training.vocabulary import AlignedIds, initial_embeddings, train_tokenizer, translated_embeddings
+from training.student import RECORD, Sentences, check_layers, continued_student, fresh_student
+from training.vocabulary import train_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
 _log = logging.getLogger(__name__)
 # Few distinct shapes: every new one costs oneDNN a fresh primitive.
 LENGTHS = (8, 12, 16, 24, 32, 48, 64)
 _MONO_LIMIT = 60_000
-# A piece seen less often than this by the earlier student counts as new to it.
-_SELDOM = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,6 @@ class DistilSettings:
     seed: int = 0
     checkpoint_every: int = 200
     bf16: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Sentences:
-    """Token rows of one language with the row of the teacher's embedding that each must reach."""
-
-    language: str
-    rows: list[np.ndarray]
-    target: np.ndarray
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -285,7 +275,12 @@ def distil(
 
     Everything lands in ``output``, a ``transformers`` checkpoint; a stopped run goes on where it was.
     With ``begin``, the result of an earlier distillation, its vocabulary and weights are the start.
+
+    Raises:
+        ValueError: ``output`` was begun with something else, or the settings do not fit ``begin`` or the teacher.
     """
+    if begin is not None:
+        _check_begin(begin, output, settings)
     output.mkdir(parents=True, exist_ok=True)
     if begin is not None and not (output / "tokenizer.json").exists():
         shutil.copyfile(begin / "tokenizer.json", output / "tokenizer.json")
@@ -295,6 +290,7 @@ def distil(
         build_tokenizer(data_dir, translated, extra_texts, settings).save(str(tokenizer_path))
     teacher_tokenizer = AutoTokenizer.from_pretrained(teacher_path)
     teacher = AutoModel.from_pretrained(teacher_path, attn_implementation="eager", add_pooling_layer=False)
+    check_layers(teacher, settings.layers)
     pairs = [read_parallel(data_dir / f"parallel/{language}.tsv.gz", language) for language in translated]
     english = sorted({text for item in pairs for text in item.english})
     _check_unchanged(output, english, tokenizer_path)
@@ -304,15 +300,35 @@ def distil(
     targets = np.load(target_path, mmap_mode="r")
     tokenizer = MessageTokenizer.load(tokenizer_path)
     sentences = _encode(pairs, english, tokenizer, output / "rows")
-    if begin is not None and not (output / "state.pt").exists():
-        student = _continued(begin, sentences)
+    if (output / "state.pt").exists():
+        student = AutoModel.from_pretrained(output, attn_implementation="eager", add_pooling_layer=False)
+    elif begin is not None:
+        student = continued_student(begin, sentences)
     else:
-        student = _student(teacher, teacher_tokenizer, tokenizer_path, tokenizer, sentences, english, output, settings)
+        student = fresh_student(teacher, teacher_tokenizer, tokenizer_path, sentences, english, settings)
     record = {"teacher": _teacher_name(teacher_path), "languages": list(languages), **asdict(settings)}
-    if begin is not None and (begin / "distil.json").is_file():
-        record["begin"] = json.loads((begin / "distil.json").read_text(encoding="utf-8"))
-    (output / "distil.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+    known = output / RECORD
+    if begin is not None:
+        record["begin"] = json.loads((begin / RECORD).read_text(encoding="utf-8"))
+    elif known.is_file() and "begin" in (earlier := json.loads(known.read_text(encoding="utf-8"))):
+        record["begin"] = earlier["begin"]
+    known.write_text(json.dumps(record, indent=2), encoding="utf-8")
     train_student(student, sentences, targets, (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id), output, settings)
+
+
+def _check_begin(begin: Path, output: Path, settings: DistilSettings) -> None:
+    """Refuse what would quietly be ignored or would scramble the vocabulary."""
+    for name in (RECORD, "tokenizer.json", "model.safetensors"):
+        if not (begin / name).is_file():
+            message = f"{begin} is not the result of `distil`: it has no {name}"
+            raise ValueError(message)
+    if settings.layers:
+        message = "an earlier student keeps its layers; leave the number of layers out"
+        raise ValueError(message)
+    own = output / "tokenizer.json"
+    if own.exists() and own.read_bytes() != (begin / "tokenizer.json").read_bytes():
+        message = f"{output} has another vocabulary than {begin}; give another --output"
+        raise ValueError(message)
 
 
 def _check_unchanged(output: Path, english: Sequence[str], tokenizer_path: Path) -> None:
@@ -351,67 +367,3 @@ def _encode(
         with np.load(path) as stored:
             result.append(Sentences(language, np.split(stored["ids"], stored["lengths"].cumsum()[:-1]), target))
     return result
-
-
-def _continued(begin: Path, sentences: Sequence[Sentences]) -> PreTrainedModel:
-    """An earlier student; pieces that its languages never used start from their English translations."""
-    student = AutoModel.from_pretrained(begin, attn_implementation="eager", add_pooling_layer=False)
-    earlier = set(json.loads((begin / "distil.json").read_text(encoding="utf-8"))["languages"])
-    weights = student.get_input_embeddings().weight.data
-    used = np.zeros(len(weights), dtype=np.int64)
-    for item in sentences:
-        if item.language in earlier:
-            used += np.bincount(np.concatenate(item.rows), minlength=len(weights))
-    english = next(item for item in sentences if item.language == "en").rows
-    new = [
-        AlignedIds(i.rows, [english[row] for row in i.target]) for i in sentences if i.language not in earlier | {"en"}
-    ]
-    if new:
-        translated, weight = translated_embeddings(new, weights.numpy(), len(weights))
-        fresh = np.flatnonzero((weight > 0) & (used < _SELDOM))
-        norms = np.linalg.norm(translated[fresh], axis=1, keepdims=True)
-        typical = np.median(np.linalg.norm(weights.numpy(), axis=1))
-        weights[fresh] = torch.from_numpy(translated[fresh] / np.maximum(norms, 1e-6) * typical)
-        _log.info("embeddings: %d of %d pieces are new to the student", len(fresh), len(weights))
-    return student
-
-
-def _keep_layers(encoder: PreTrainedModel, count: int) -> None:
-    """Leave ``count`` of the encoder's layers, evenly spread, the last among them.
-
-    Raises:
-        ValueError: the encoder has fewer layers.
-    """
-    layers = encoder.encoder.layer
-    if count > len(layers):
-        message = f"the teacher has {len(layers)} layers, {count} were asked for"
-        raise ValueError(message)
-    kept = [round((i + 1) * len(layers) / count) - 1 for i in range(count)]
-    encoder.encoder.layer = torch.nn.ModuleList([layers[i] for i in kept])
-    encoder.config.num_hidden_layers = count
-
-
-def _student(
-    teacher: PreTrainedModel,
-    teacher_tokenizer: Any,
-    tokenizer_path: Path,
-    tokenizer: MessageTokenizer,
-    sentences: Sequence[Sentences],
-    english: Sequence[str],
-    output: Path,
-    settings: DistilSettings,
-) -> PreTrainedModel:
-    if (output / "state.pt").exists():
-        return AutoModel.from_pretrained(output, attn_implementation="eager", add_pooling_layer=False)
-    if settings.layers:
-        _keep_layers(teacher, settings.layers)
-    old_rows = teacher_tokenizer(list(english), add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
-    aligned = [AlignedIds(item.rows, [old_rows[row] for row in item.target]) for item in sentences]
-    old = teacher.get_input_embeddings().weight.detach().numpy()
-    backend = teacher_tokenizer.backend_tokenizer
-    backend.no_truncation()
-    weights = initial_embeddings(Tokenizer.from_file(str(tokenizer_path)), backend, old, aligned, seed=settings.seed)
-    teacher.resize_token_embeddings(tokenizer.vocab_size, mean_resizing=False)
-    teacher.get_input_embeddings().weight.data.copy_(torch.from_numpy(weights))
-    teacher.config.pad_token_id = tokenizer.pad_id
-    return teacher

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,11 @@ def embed(encoder: PreTrainedModel, tokenizer: MessageTokenizer, texts: Sequence
         states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         result[index] = torch.nn.functional.normalize(mean_pool(states, mask), dim=-1).numpy()
     return result
+
+
+def encoder_sha256(path: Path) -> str:
+    """SHA-256 of an encoder's weights, which names it."""
+    return hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
 
 
 def retrieval_accuracy(path: Path, data_dir: Path, languages: Sequence[str]) -> dict[str, float]:

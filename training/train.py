@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
 
-from model.calibration import Calibration
-from model.checkpoint import TOKENIZER, Scoring
+from model.checkpoint import TOKENIZER
 from model.network import KalmConfig, KalmForScoring
-from model.scorer import Scorer
 from model.tokenizer import MessageTokenizer
 from training.batches import EvalBatches, TrainBatches, draw_weights
-from training.calibrate import fit_calibration, flag_threshold, scores_of
 from training.corpus import MESSAGES, Message, held_out, read_messages, read_split, sha256_of, split_messages
+from training.dropout import share_dropout
 from training.examples import EMOTIONS, Example
-from training.export import export_graph, graph_difference
+from training.finish import write_checkpoint
 from training.metrics import grade_metrics
 from training.public import read_public
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from training.retrieval import encoder_sha256
 
 _log = logging.getLogger(__name__)
 # Draws of each public source, against 1 of the messages; noisy projected labels count least by size.
@@ -95,36 +90,6 @@ class KalmTrainer(Trainer):
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
         del args, kwargs
         return torch.utils.data.SequentialSampler(self.train_dataset)
-
-
-class SharedDropout(torch.nn.Module):
-    """Dropout of whole features of a text, alike at all its positions (Gal and Ghahramani 2016).
-
-    Draws one number where dropout draws one a position, which on a CPU cost a quarter of a step.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Drop features of ``states`` ``(batch, length, hidden)`` while training."""
-        if not self.training or not self.p:
-            return states
-        kept = torch.rand(states.shape[0], 1, states.shape[-1], device=states.device) >= self.p
-        return states * (kept / (1 - self.p)).to(states.dtype)
-
-
-def share_dropout(encoder: torch.nn.Module, p: float) -> None:
-    """Put :class:`SharedDropout` in the place of every dropout of an encoder; those of attention go.
-
-    Dropping single attention weights costs more time on a CPU than the attention itself.
-    """
-    for path, module in list(encoder.named_modules()):
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.Dropout):
-                inside_attention = "attention" in path and not path.endswith("output")
-                setattr(module, name, SharedDropout(0.0 if inside_attention else p))
 
 
 def load_base(
@@ -212,7 +177,7 @@ def train(
     )
     trainer.train(resume_from_checkpoint=resume and any(run.glob("checkpoint-*")))
     record: dict[str, Any] = {
-        "base": base_record(Path(settings.base_model)),
+        "base": _base_record(Path(settings.base_model)),
         "command": " ".join(["python -m training", *sys.argv[1:]]),
         "settings": asdict(settings),
         "data_sha256": sha256_of(MESSAGES.glob("*.jsonl") if not settings.data else map(Path, settings.data)),
@@ -223,7 +188,7 @@ def train(
     return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record)
 
 
-def base_record(base: Path) -> dict[str, Any]:
+def _base_record(base: Path) -> dict[str, Any]:
     """How the base was distilled, when it was distilled here: its own record and a sentence for the card."""
     path = base / "distil.json"
     if not path.is_file():
@@ -234,11 +199,12 @@ def base_record(base: Path) -> dict[str, Any]:
         runs.insert(0, runs[0]["begin"])
     steps = "; then, from that encoder, ".join(
         f"{run['steps']:,} steps of {run['batch_tokens']:,} tokens in {len(run['languages'])} languages, "
+        f"{run.get('layers') or 'all'} layers, "
         f"{'with' if run.get('contrast') else 'without'} contrast, seed {run['seed']}"
         for run in runs
     )
     how = f"The encoder was distilled before by `python -m training distil` from the teacher {runs[0]['teacher']}"
-    return {"distil": last, "text": f"{how}: {steps}.\n"}
+    return {"sha256": encoder_sha256(base), "distil": last, "text": f"{how}: {steps}.\n"}
 
 
 def _arguments(settings: TrainSettings, run: Path) -> TrainingArguments:
@@ -287,71 +253,3 @@ def find_tokenizer(base_model: str, run: Path) -> Path:
     run.mkdir(parents=True, exist_ok=True)
     AutoTokenizer.from_pretrained(base_model).backend_tokenizer.save(str(run / TOKENIZER))
     return run / TOKENIZER
-
-
-def write_checkpoint(
-    model: KalmForScoring,
-    tokenizer: Path,
-    output: Path,
-    settings: TrainSettings,
-    dev: Sequence[Message],
-    record: dict[str, Any],
-) -> dict[str, Any]:
-    """Write weights in half precision, graph, tokenizer, calibration and the record of the run.
-
-    Latents are moved so that the mean message of the lowest grade has latent 0: words that say nothing
-    then have a share near zero.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    if tokenizer.resolve() != (output / TOKENIZER).resolve():
-        shutil.copyfile(tokenizer, output / TOKENIZER)
-    final = model.cpu().eval().half()
-    texts = [message.text for message in dev]
-    raw = _write_weights(final, output, settings)
-    latents = Scorer.load(output, threads=2).latents(texts)
-    grades = {name: np.array([getattr(message, name) for message in dev]) for name in raw.calibration}
-    lowest = [float(latents[own == own.min(), column].mean()) for column, own in enumerate(grades.values())]
-    final.shift_latents(torch.tensor(lowest, dtype=torch.float16))
-    raw = _write_weights(final, output, settings)
-    latents = Scorer.load(output, threads=2).latents(texts)
-    calibrated, figures = _calibrate(raw, latents, grades, settings)
-    calibrated.write(output)
-    record["graph_difference"] = graph_difference(output)
-    record["dev"] = figures
-    (output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return figures
-
-
-def _write_weights(model: KalmForScoring, output: Path, settings: TrainSettings) -> Scoring:
-    """Weights, serving graph and a scoring file without calibration."""
-    model.save_pretrained(output)
-    (output / "model.safetensors").chmod(0o644)
-    version = sha256_of([output / "model.safetensors"])["model.safetensors"][:12]
-    names = model.config.dimensions
-    raw = Scoring(
-        settings.name, version,
-        {name: Calibration(1.0, (-1.0, 0.0, 1.0)) for name in names}, dict.fromkeys(names, 0.5),
-        window_tokens=_window_tokens(model, settings),
-    )  # fmt: skip
-    raw.write(output)
-    export_graph(output)
-    return raw
-
-
-def _window_tokens(model: KalmForScoring, settings: TrainSettings) -> int:
-    """Tokens of text in one window: as many as in training, so that serving sees nothing new."""
-    # RoBERTa and its kin number positions from the padding index on, which costs two.
-    positions = getattr(model.config.encoder, "max_position_embeddings", settings.max_tokens + 2) - 2
-    return min(settings.max_tokens, positions) - 2
-
-
-def _calibrate(
-    raw: Scoring, latents: np.ndarray, grades: dict[str, np.ndarray], settings: TrainSettings
-) -> tuple[Scoring, dict[str, Any]]:
-    calibration, thresholds, figures = {}, {}, {}
-    for column, (name, own) in enumerate(grades.items()):
-        calibration[name] = fit_calibration(latents[:, column], own)
-        scores = scores_of(calibration[name], latents[:, column])
-        thresholds[name] = flag_threshold(scores, own, precision=settings.flag_precision, budget=settings.flag_budget)
-        figures[name] = grade_metrics(calibration[name].grade_probabilities(latents[:, column]), own)
-    return replace(raw, calibration=calibration, thresholds=thresholds), figures

@@ -1,0 +1,96 @@
+"""The end of a training run: weights in half precision, serving graph, calibration, thresholds, record."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from model.calibration import Calibration
+from model.checkpoint import TOKENIZER, Scoring
+from model.scorer import Scorer
+from training.calibrate import fit_calibration, flag_threshold, scores_of
+from training.corpus import Message, sha256_of
+from training.export import export_graph, graph_difference
+from training.metrics import grade_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from model.network import KalmForScoring
+    from training.train import TrainSettings
+
+_OVERLAP = 32
+
+
+def write_checkpoint(
+    model: KalmForScoring,
+    tokenizer: Path,
+    output: Path,
+    settings: TrainSettings,
+    dev: Sequence[Message],
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """Write weights in half precision, graph, tokenizer, calibration and the record of the run.
+
+    Latents are moved so that the mean message of the lowest grade has latent 0: words that say nothing
+    then have a share near zero.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    if tokenizer.resolve() != (output / TOKENIZER).resolve():
+        shutil.copyfile(tokenizer, output / TOKENIZER)
+    final = model.cpu().eval().half()
+    texts = [message.text for message in dev]
+    raw = _write_weights(final, output, settings)
+    latents = Scorer.load(output, threads=2).latents(texts)
+    grades = {name: np.array([getattr(message, name) for message in dev]) for name in raw.calibration}
+    lowest = [float(latents[own == own.min(), column].mean()) for column, own in enumerate(grades.values())]
+    final.shift_latents(torch.tensor(lowest, dtype=torch.float16))
+    raw = _write_weights(final, output, settings)
+    latents = Scorer.load(output, threads=2).latents(texts)
+    calibrated, figures = _calibrate(raw, latents, grades, settings)
+    calibrated.write(output)
+    record["graph_difference"] = graph_difference(output)
+    record["dev"] = figures
+    (output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def _write_weights(model: KalmForScoring, output: Path, settings: TrainSettings) -> Scoring:
+    """Weights, serving graph and a scoring file without calibration."""
+    model.save_pretrained(output)
+    (output / "model.safetensors").chmod(0o644)
+    version = sha256_of([output / "model.safetensors"])["model.safetensors"][:12]
+    names, window = model.config.dimensions, _window_tokens(model, settings)
+    raw = Scoring(
+        settings.name, version,
+        {name: Calibration(1.0, (-1.0, 0.0, 1.0)) for name in names}, dict.fromkeys(names, 0.5),
+        window_tokens=window, window_overlap=min(_OVERLAP, window // 4),
+    )  # fmt: skip
+    raw.write(output)
+    export_graph(output)
+    return raw
+
+
+def _window_tokens(model: KalmForScoring, settings: TrainSettings) -> int:
+    """Tokens of text in one window: as many as in training, so that serving sees nothing new."""
+    # RoBERTa and its kin number positions from the padding index on, which costs two.
+    positions = getattr(model.config.encoder, "max_position_embeddings", settings.max_tokens + 2) - 2
+    return min(settings.max_tokens, positions) - 2
+
+
+def _calibrate(
+    raw: Scoring, latents: np.ndarray, grades: dict[str, np.ndarray], settings: TrainSettings
+) -> tuple[Scoring, dict[str, Any]]:
+    calibration, thresholds, figures = {}, {}, {}
+    for column, (name, own) in enumerate(grades.items()):
+        calibration[name] = fit_calibration(latents[:, column], own)
+        scores = scores_of(calibration[name], latents[:, column])
+        thresholds[name] = flag_threshold(scores, own, precision=settings.flag_precision, budget=settings.flag_budget)
+        figures[name] = grade_metrics(calibration[name].grade_probabilities(latents[:, column]), own)
+    return replace(raw, calibration=calibration, thresholds=thresholds), figures
