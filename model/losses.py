@@ -50,3 +50,13 @@ def masked_bce(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tenso
     if weights is not None:
         scale = scale * weights.reshape(-1, *([1] * (loss.dim() - 1)))
     return (loss * scale).sum() / scale.sum().clamp(min=1e-6)
+
+
+def consistency_loss(logits: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference of the scores of paired rows ``(pairs, 2)`` of ``logits`` ``(batch, dimensions, cuts)``.
+
+    As in consistency training (Xie et al. 2020), here between a message and the same one spelt otherwise; the score is
+    the mean of P(grade >= k) over k, 0..1.
+    """
+    scores = logits.sigmoid().mean(dim=-1)
+    return ((scores[pairs[:, 0]] - scores[pairs[:, 1]]) ** 2).mean()

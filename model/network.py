@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, PretrainedConfig, Pr
 from transformers.utils import ModelOutput
 
 from model.labels import LEVELS
-from model.losses import LOSSES, masked_bce, ordinal_loss
+from model.losses import LOSSES, consistency_loss, masked_bce, ordinal_loss
 
 POOLINGS = ("mean", "gate")
 
@@ -26,6 +26,7 @@ class KalmConfig(PretrainedConfig):
         pooling: how much each token weighs in the latent: ``mean`` (all alike) or ``gate`` (learned,
             for each dimension its own).
         ordinal_loss: see :func:`ordinal_loss`.
+        ngram_buckets: rows for pairs of neighbouring tokens in the lexical branch; 0 for no such branch.
     """
 
     model_type = "kalm"
@@ -39,6 +40,7 @@ class KalmConfig(PretrainedConfig):
         emotions: tuple[str, ...] = (),
         pooling: str = "mean",
         ordinal_loss: str = "thresholds",
+        ngram_buckets: int = 0,
         **kwargs: Any,
     ) -> None:
         for name, value, known in (("pooling", pooling, POOLINGS), ("ordinal_loss", ordinal_loss, LOSSES)):
@@ -48,6 +50,7 @@ class KalmConfig(PretrainedConfig):
         super().__init__(**kwargs)
         self.pooling = pooling
         self.ordinal_loss = ordinal_loss
+        self.ngram_buckets = ngram_buckets
         nested = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
         self.encoder: PretrainedConfig = nested or BertConfig()
         self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
@@ -66,6 +69,38 @@ class KalmConfig(PretrainedConfig):
     def to_dict(self) -> dict[str, Any]:
         """Serialise with the encoder's own configuration nested inside."""
         return super().to_dict() | {"encoder": self.encoder.to_dict()}
+
+
+class LexicalBranch(nn.Module):
+    """A linear model over tokens and pairs of neighbouring tokens.
+
+    Row ``token`` of the table, or ``vocab_size + hash(left, right)`` of a pair, holds a value for each dimension
+    and, last, the square of its inverse document frequency (0 for what training never saw, whose values are 0,
+    too). Values are divided by the root of the text's sum of those squares, the length of its TF-IDF vector; a
+    pair's value is shared equally by its two tokens.
+    """
+
+    def __init__(self, vocab_size: int, buckets: int, dimensions: int) -> None:
+        super().__init__()
+        self.vocab_size, self.buckets = vocab_size, buckets
+        self.table = nn.Embedding(vocab_size + buckets, dimensions + 1)
+        nn.init.zeros_(self.table.weight)
+
+    def forward(self, input_ids: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        """Shares ``(batch, length, dimensions)`` of tokens; zero where ``token_mask`` is zero."""
+        mask = token_mask.to(self.table.weight.dtype).unsqueeze(-1)
+        single = self.table(input_ids) * mask
+        pairs = pair_rows(input_ids[:, :-1], input_ids[:, 1:], self.vocab_size, self.buckets)
+        double = self.table(pairs) * mask[:, :-1] * mask[:, 1:]
+        length = (single[..., -1].sum(1) + double[..., -1].sum(1)).clamp(min=1e-6).sqrt()
+        half = double[..., :-1] / 2
+        own = single[..., :-1] + nn.functional.pad(half, (0, 0, 0, 1)) + nn.functional.pad(half, (0, 0, 1, 0))
+        return own / length[:, None, None]
+
+
+def pair_rows(left: Any, right: Any, vocab_size: int, buckets: int) -> Any:
+    """Row of each pair of tokens in the table of :class:`LexicalBranch`; for tensors and for arrays."""
+    return vocab_size + (left * 92_821 + right) % buckets
 
 
 @dataclass
@@ -94,10 +129,15 @@ class KalmForScoring(PreTrainedModel):
     their weighted mean over the text's tokens, ``sum a_t v_t`` with ``a_t`` either all alike or
     ``softmax(g · h_t)`` (Bahdanau et al. 2015, one fixed query); the cumulative link model (McCullagh
     1980) turns it into ``P(grade >= k) = sigmoid(latent - cut_k)`` with ordered cuts.
+
+    A lexical branch may stand beside the encoder (wide and deep, Cheng et al. 2016): every token and every
+    pair of neighbours has a value of its own, see :class:`LexicalBranch`. Its shares add to the encoder's.
     """
 
     config_class = KalmConfig
     base_model_prefix = "encoder"
+    # Training starts from a checkpoint without its lexical branch.
+    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"lexical\."]
     _supports_sdpa = True
     _supports_flash_attn = True
 
@@ -114,13 +154,17 @@ class KalmForScoring(PreTrainedModel):
         self.first_cut = nn.Parameter(torch.zeros(len(config.dimensions)))
         self.cut_gaps = nn.Parameter(torch.zeros(len(config.dimensions), config.grades - 2))
         self.emotion_head = nn.Linear(hidden, len(config.emotions)) if config.emotions else None
+        self.lexical: LexicalBranch | None = None
+        if config.ngram_buckets:
+            self.lexical = LexicalBranch(config.encoder.vocab_size, config.ngram_buckets, len(config.dimensions))
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
-        """As the library does, but for the gate, which starts with all tokens alike."""
+        """As the library does, but for the gate and the lexical table, which start at zero."""
         super()._init_weights(module)
-        if module is self.token_gate and self.token_gate is not None:
-            nn.init.zeros_(self.token_gate.weight)
+        zero = {id(self.token_gate), id(self.lexical and self.lexical.table)}
+        if id(module) in zero and isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.zeros_(module.weight)
 
     @property
     def cuts(self) -> torch.Tensor:
@@ -154,6 +198,7 @@ class KalmForScoring(PreTrainedModel):
         labels: torch.Tensor | None = None,
         emotions: torch.Tensor | None = None,
         weights: torch.Tensor | None = None,
+        twins: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> KalmOutput:
         """Score a batch.
@@ -166,6 +211,7 @@ class KalmForScoring(PreTrainedModel):
             labels: ``(batch, dimensions, grades - 1)`` P(grade >= k) in 0..1, NaN where unknown.
             emotions: ``(batch, emotions)`` in 0..1, NaN where unknown.
             weights: ``(batch,)`` weight of each row in the loss.
+            twins: ``(pairs, 2)`` rows whose scores must be alike, for the loss.
             kwargs: ignored; the library's trainer may pass more.
         """
         del kwargs
@@ -174,6 +220,8 @@ class KalmForScoring(PreTrainedModel):
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = states.to(self.token_values.weight.dtype)
         shares = self.token_shares(states, token_mask)
+        if self.lexical is not None:
+            shares = shares + self.lexical(input_ids, token_mask)
         latents = shares.sum(dim=1)
         logits = latents.unsqueeze(-1) - self.cuts
         emotion_logits = None
@@ -186,11 +234,15 @@ class KalmForScoring(PreTrainedModel):
             loss = ordinal_loss(logits, labels, weights, self.config.ordinal_loss)
             if emotions is not None and emotion_logits is not None:
                 loss = loss + 0.5 * masked_bce(emotion_logits, emotions, weights)
+            if twins is not None:
+                loss = loss + _CONSISTENCY * consistency_loss(logits, twins)
         return KalmOutput(loss=loss, logits=logits, latents=latents, shares=shares, emotion_logits=emotion_logits)
 
 
 # A gate before softmax that leaves nothing of a token, finite in half precision too.
 _CLOSED = -1e4
+# Weight of the twins' squared difference, which is about a hundredth where cross-entropy is a few tenths.
+_CONSISTENCY = 10.0
 # Encoders whose unused pooler is left out of the weights.
 _WITH_POOLER = {"bert", "roberta", "xlm-roberta", "camembert"}
 

@@ -53,6 +53,16 @@ def test_shares_sum_to_the_latent_and_skip_special_tokens(model):
     assert (output.shares[1, [0, 2, 3, 4]] == 0).all()
 
 
+def test_twins_cost_the_square_of_their_difference(model):
+    labels = torch.full((2, 2, 3), 0.5)
+    alone = model(**batch(), labels=labels)
+    twins = model(**batch(), labels=labels, twins=torch.tensor([[0, 1]]))
+    scores = alone.logits.sigmoid().mean(-1)
+    torch.testing.assert_close(twins.loss - alone.loss, 10 * ((scores[0] - scores[1]) ** 2).mean())
+    same = model(**batch(), labels=labels, twins=torch.tensor([[0, 0]]))
+    torch.testing.assert_close(same.loss, alone.loss)
+
+
 def test_inner_tokens():
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
     assert inner_tokens(mask).tolist() == [[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]

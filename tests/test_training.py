@@ -36,7 +36,7 @@ from training.batches import TrainBatches, draw_weights
 from training.card import write_card
 from training.dropout import SharedDropout, share_dropout
 from training.evaluate import evaluate
-from training.examples import Example, cuts_of_grade
+from training.examples import UNKNOWN, Example, cuts_of_grade
 from training.report import render
 from training.train import TrainSettings, load_base, train
 
@@ -130,6 +130,27 @@ def test_batches_depend_on_seed_and_number_alone(tiny_base):
     torch.testing.assert_close(one[20]["input_ids"], other[20]["input_ids"])
     assert one[3]["input_ids"].shape[1] % 16 == 0
     assert not torch.equal(one[0]["labels"].nan_to_num(9), make(2)[0]["labels"].nan_to_num(9))
+
+
+def test_twins_stand_beside_their_messages(tiny_base):
+    tokenizer = MessageTokenizer.load(tiny_base / "tokenizer.json")
+    messages = [
+        Example(f"m{i}", f"bericht nummer {i} over de kachel", "nl", "messages", (i % 2,) * 3) for i in range(30)
+    ]
+    public = [Example(f"p{i}", f"tweet {i}", "nl", "brighter", UNKNOWN, UNKNOWN, {"joy": 1.0}) for i in range(30)]
+    batches = TrainBatches(
+        messages + public, np.full(60, 1 / 60), tokenizer, steps=40, batch_size=12, max_tokens=64, seed=0, twins=0.5
+    )
+    changed = 0
+    for index in range(10):
+        batch = batches[index]
+        assert len(batch["input_ids"]) == 12
+        assert batch["twins"].tolist() == [[0, 1], [2, 3], [4, 5]]
+        for left, right in batch["twins"]:
+            torch.testing.assert_close(batch["labels"][left], batch["labels"][right], equal_nan=True)
+            assert not batch["labels"][left, 0].isnan().any()
+            changed += not torch.equal(batch["input_ids"][left], batch["input_ids"][right])
+    assert changed > 10
 
 
 def test_draws_follow_sources_and_lift_small_languages():

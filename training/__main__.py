@@ -159,7 +159,19 @@ def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None
 @click.option("--head-lr", type=float, default=2e-3, help="Peak rate of the scoring head.")
 @click.option("--messages-share", type=float, default=1.0, help="Draws of messages; the public sets have about 1.2.")
 @click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside; serving does not use them.")
+@click.option(
+    "--ngram-buckets",
+    type=click.IntRange(0),
+    default=524_287,
+    help="Rows for pairs of tokens in the lexical branch, a prime number; 0: no such branch.",
+)
 @click.option("--augment/--no-augment", "augmented", default=True, help="Typos, case, accents, signatures.")
+@click.option(
+    "--twins",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    help="Share of each batch that is messages beside the same ones spelt or signed otherwise, to score alike.",
+)
 @click.option("--bf16/--no-bf16", default=True, help="Half-precision arithmetic in training.")
 @click.option(
     "--flag-precision", type=click.FloatRange(0, 1), default=0.9, help="Precision that thresholds aim at on dev."

@@ -148,6 +148,18 @@ class Augmentation:
                 text = self.with_quote(text, example.language, rng)
         return replace(example, text=text)
 
+    def twin(self, example: Example, rng: random.Random) -> Example:
+        """The same message spelt, named or signed otherwise: its scores must not move."""
+        text = example.text
+        if rng.random() < 0.5:
+            text = self.swap_names(text, example.language, rng)
+        if rng.random() < 0.3:
+            text = swap_amounts(text, rng)
+        text = augment(text, rng)
+        if example.language in self._known and rng.random() < 0.4:
+            text = self.with_signature(text, example.language, rng)
+        return replace(example, text=text)
+
     def joined(self, example: Example, rng: random.Random) -> Example:
         """Two messages in one, with the higher grade of each dimension: harmless words take nothing away."""
         others = [other for other in self._messages[example.language] if other is not example]

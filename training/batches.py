@@ -77,7 +77,11 @@ def _pad(
 
 
 class TrainBatches(Dataset[Batch]):
-    """``steps`` ready batches; item ``n`` depends on the seed and ``n`` alone, so a resumed run repeats none."""
+    """``steps`` ready batches; item ``n`` depends on the seed and ``n`` alone, so a resumed run repeats none.
+
+    A share ``twins`` of each batch are messages beside a twin, the same one spelt, named or signed otherwise;
+    ``batch["twins"]`` ``(pairs, 2)`` says which rows belong together.
+    """
 
     def __init__(
         self,
@@ -91,8 +95,14 @@ class TrainBatches(Dataset[Batch]):
         seed: int,
         augmented: bool = True,
         emotions: bool = True,
+        twins: float = 0.0,
     ) -> None:
-        self._examples, self._cumulative, self._tokenizer = examples, np.cumsum(weights), tokenizer
+        self._examples, self._tokenizer = examples, tokenizer
+        self._cumulative = np.cumsum(weights)
+        self._pairs = round(twins * batch_size / 2) if augmented else 0
+        self._paired = np.cumsum(np.where([example.source == "messages" for example in examples], weights, 0))
+        if not self._paired[-1]:
+            self._pairs = 0
         self._steps, self._batch_size, self._max_tokens = steps, batch_size, max_tokens
         self._seed, self._emotions = seed, emotions
         self._augment = Augmentation(examples) if augmented else None
@@ -104,23 +114,45 @@ class TrainBatches(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         rows = self._pool_of(index // _POOL)[index % _POOL]
         examples, ids = zip(*rows, strict=True)
-        return _pad(examples, ids, self._tokenizer, self._max_tokens, self._emotions)
+        batch = _pad(examples, ids, self._tokenizer, self._max_tokens, self._emotions)
+        if self._pairs:
+            batch["twins"] = torch.arange(2 * self._pairs).reshape(-1, 2)
+        return batch
 
     def _pool_of(self, number: int) -> list[list[_Row]]:
         """Batches drawn, changed and tokenised together, so that each holds texts of like length."""
         if self._pool[0] != number:
             rng = np.random.default_rng((self._seed, number))
-            drawn = np.searchsorted(self._cumulative, rng.random(_POOL * self._batch_size) * self._cumulative[-1])
-            chosen = [self._examples[i] for i in np.minimum(drawn, len(self._examples) - 1)]
+            singles = self._batch_size - 2 * self._pairs
+            chosen = self._draw(self._cumulative, _POOL * singles, rng)
+            paired = self._draw(self._paired, _POOL * self._pairs, rng)
             changes = random.Random(f"{self._seed}-{number}")
+            twins: list[Example] = []
             if self._augment is not None:
                 chosen = [self._augment(example, changes) for example in chosen]
-            tokens = self._tokenizer.encode([example.text for example in chosen])
-            rows = [(example, own.ids) for example, own in zip(chosen, tokens, strict=True)]
-            rows.sort(key=lambda row: len(row[1]))
-            batches = [rows[i : i + self._batch_size] for i in range(0, len(rows), self._batch_size)]
+                twins = [self._augment.twin(example, changes) for example in paired]
+            alone = [(row,) for row in self._rows(chosen)]
+            together = list(zip(self._rows(paired), self._rows(twins), strict=True))
+            batches = [
+                [row for unit in (*two, *one) for row in unit]
+                for two, one in zip(_slices(together, self._pairs), _slices(alone, singles), strict=True)
+            ]
             self._pool = (number, [batches[i] for i in rng.permutation(_POOL)])
         return self._pool[1]
+
+    def _draw(self, cumulative: np.ndarray, count: int, rng: np.random.Generator) -> list[Example]:
+        drawn = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
+        return [self._examples[i] for i in np.minimum(drawn, len(self._examples) - 1)]
+
+    def _rows(self, examples: Sequence[Example]) -> list[_Row]:
+        tokens = self._tokenizer.encode([example.text for example in examples])
+        return [(example, own.ids) for example, own in zip(examples, tokens, strict=True)]
+
+
+def _slices(units: Sequence[tuple[_Row, ...]], size: int) -> list[Sequence[tuple[_Row, ...]]]:
+    """A slice of ``size`` units for each batch of a pool, in order of length."""
+    ordered = sorted(units, key=lambda unit: max(len(ids) for _, ids in unit))
+    return [ordered[i * size : (i + 1) * size] for i in range(_POOL)]
 
 
 class EvalBatches(Dataset[Batch]):

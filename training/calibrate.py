@@ -43,6 +43,12 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, pr
     return Calibration(scale / spread, tuple(float(cut + shift) for cut in cuts))
 
 
+def calibration_loss(calibration: Calibration, latents: np.ndarray, grades: np.ndarray) -> float:
+    """Mean negative log-likelihood of ``grades`` ``(n,)``."""
+    chosen = calibration.grade_probabilities(latents)[np.arange(len(grades)), grades]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
 def flag_threshold(
     scores: np.ndarray, grades: np.ndarray, *, precision: float = 0.9, budget: float = 1.0, high: int = 2
 ) -> float:

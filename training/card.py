@@ -99,6 +99,15 @@ _WEIGHTED = {
 }
 
 
+def _lexical(config: dict[str, Any]) -> str:
+    if not config.get("ngram_buckets"):
+        return ""
+    return (
+        " a linear model over tokens and pairs of\nneighbouring tokens (a table of "
+        f"{config['encoder']['vocab_size'] + config['ngram_buckets']:,} rows) adds to it;"
+    )
+
+
 def _card(
     result: dict[str, Any], record: dict[str, Any], scoring: dict[str, Any], config: dict[str, Any], size: int
 ) -> str:
@@ -148,7 +157,7 @@ safeguard; languages not listed; anything but messages that customers write to a
 
 `{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
 {encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
-dimension; {_WEIGHTED[config.get("pooling", "mean")]};
+dimension; {_WEIGHTED[config.get("pooling", "mean")]};{_lexical(config)}
 three ordered cuts a dimension turn it into grade probabilities. Weights in half precision;
 the serving graph `model.onnx` reads the same file.
 Directory {size / 1e6:.1f} MB. Scores of the graph and

@@ -13,16 +13,18 @@ import torch
 from model.calibration import Calibration
 from model.checkpoint import TOKENIZER, Scoring
 from model.scorer import Scorer
+from model.tokenizer import MessageTokenizer
 from training.calibrate import fit_calibration, flag_threshold, scores_of
 from training.corpus import Message, sha256_of
 from training.export import export_graph, graph_difference
+from training.lexical import lexical_latents, mix
 from training.metrics import grade_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from model.network import KalmForScoring
+    from model.network import KalmForScoring, LexicalBranch
     from training.train import TrainSettings
 
 _OVERLAP = 32
@@ -35,11 +37,12 @@ def write_checkpoint(
     settings: TrainSettings,
     dev: Sequence[Message],
     record: dict[str, Any],
+    lexical: LexicalBranch | None = None,
 ) -> dict[str, Any]:
     """Write weights in half precision, graph, tokenizer, calibration and the record of the run.
 
-    Latents are moved so that the mean message of the lowest grade has latent 0: words that say nothing
-    then have a share near zero.
+    A lexical branch is scaled to complete the encoder on dev. Latents are moved so that the mean message of the
+    lowest grade has latent 0: words that say nothing then have a share near zero.
     """
     output.mkdir(parents=True, exist_ok=True)
     if tokenizer.resolve() != (output / TOKENIZER).resolve():
@@ -49,6 +52,12 @@ def write_checkpoint(
     raw = _write_weights(final, output, settings)
     latents = Scorer.load(output, threads=2).latents(texts)
     grades = {name: np.array([getattr(message, name) for message in dev]) for name in raw.calibration}
+    if lexical is not None:
+        wide = lexical_latents(lexical, texts, MessageTokenizer.load(tokenizer))
+        record["lexical_factors"] = dict(zip(grades, mix(lexical, latents, wide, list(grades.values())), strict=True))
+        final.lexical, final.config.ngram_buckets = lexical.half(), lexical.buckets
+        _write_weights(final, output, settings)
+        latents = Scorer.load(output, threads=2).latents(texts)
     lowest = [float(latents[own == own.min(), column].mean()) for column, own in enumerate(grades.values())]
     final.shift_latents(torch.tensor(lowest, dtype=torch.float16))
     raw = _write_weights(final, output, settings)

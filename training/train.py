@@ -22,6 +22,7 @@ from training.corpus import MESSAGES, Message, held_out, read_messages, read_spl
 from training.dropout import share_dropout
 from training.examples import EMOTIONS, Example
 from training.finish import write_checkpoint
+from training.lexical import fit_lexical
 from training.metrics import grade_metrics
 from training.public import read_public
 from training.retrieval import encoder_sha256
@@ -54,7 +55,9 @@ class TrainSettings:
     messages_share: float = 1.0
     language_alpha: float = 0.3
     emotions: bool = True
+    ngram_buckets: int = 524_287
     augmented: bool = True
+    twins: float = 0.5
     flag_precision: float = 0.9
     flag_budget: float = 0.4
     seed: int = 0
@@ -97,13 +100,17 @@ def load_base(
 ) -> KalmForScoring:
     """Put a new scoring head on an encoder from a hub id or a path; a Kalm checkpoint keeps its head.
 
+    The lexical branch of a Kalm checkpoint is left behind: it is fitted anew in the end.
+
     Raises:
         OSError: the base model cannot be found or read.
     """
     path = Path(base_model)
     names = EMOTIONS if emotions else ()
     if (path / "config.json").is_file() and '"kalm"' in (path / "config.json").read_text(encoding="utf-8"):
-        config = KalmConfig.from_pretrained(base_model, emotions=names, pooling=pooling, ordinal_loss=ordinal_loss)
+        config = KalmConfig.from_pretrained(
+            base_model, emotions=names, pooling=pooling, ordinal_loss=ordinal_loss, ngram_buckets=0
+        )
         return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32, **_attention())
     nested = AutoConfig.from_pretrained(base_model)
     encoder = AutoModel.from_pretrained(base_model, config=nested, dtype=torch.float32, **_attention())
@@ -165,6 +172,7 @@ def train(
     batches = TrainBatches(
         examples, weights, tokenizer, steps=settings.steps, batch_size=settings.batch_size,
         max_tokens=settings.max_tokens, seed=settings.seed, augmented=settings.augmented, emotions=settings.emotions,
+        twins=settings.twins,
     )  # fmt: skip
     dev = [message.example() for message in dev_messages]
     trainer = KalmTrainer(
@@ -185,7 +193,11 @@ def train(
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
         "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry or "train_runtime" in entry],
     }
-    return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record)
+    lexical = None
+    if settings.ngram_buckets:
+        own = [example for example in examples if example.source == "messages"]
+        lexical = fit_lexical(own, tokenizer, model.config.encoder.vocab_size, settings.ngram_buckets)
+    return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record, lexical)
 
 
 def _base_record(base: Path) -> dict[str, Any]:
