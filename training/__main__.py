@@ -129,11 +129,43 @@ def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None
 
 
 @main.command()
+@click.option("--checkpoint", type=_PATH, default=DEFAULT_CHECKPOINT, show_default="the shipped one")
+@click.option("--data-dir", type=_PATH, required=True, help="Folder with parallel/.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="File to write, for `train --projected`."
+)
+@click.option("--languages", default="all", help="'core' (16), 'all' (26), or codes separated by commas.")
+@click.option("--candidates", type=click.IntRange(1), default=40_000, help="Pairs looked at for each language.")
+@click.option("--kept", type=click.IntRange(1), default=10_000, help="Translations written for each language.")
+@click.option("--threads", type=click.IntRange(1, 64), default=2)
+@click.option("--seed", type=int, default=0)
+def project(
+    checkpoint: Path, data_dir: Path, output: Path, languages: str, candidates: int, kept: int, threads: int, seed: int
+) -> None:
+    """Score English sentences and carry the scores to their translations, as training data.
+
+    A checkpoint is most often right in English; the parallel sentences take what it knows there to the other
+    languages.
+    """
+    from training.projection import project as run
+
+    try:
+        scorer = Scorer.load(checkpoint, threads=threads)
+        chosen = [code for code in _chosen_languages(languages) if code != "en"]
+        count = run(scorer, data_dir, output, chosen, candidates=candidates, kept=kept, seed=seed)
+    except (ModelError, ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} texts in {output}")
+
+
+@main.command()
 @click.option("--base-model", required=True, help="Hub id or path of an encoder, or a Kalm checkpoint.")
 @click.option("--output", type=_PATH, required=True, help="Directory of the new checkpoint.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
               help="JSON-lines file of graded messages; repeatable. [default: the project's own]")  # fmt: skip
 @click.option("--data-dir", type=_PATH, default=None, help="Folder with labelled/, for public sets.")
+@click.option("--projected", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None,
+              help="File that `project` wrote.")  # fmt: skip
 @click.option("--public", default="all", help="With --data-dir: 'all', 'none', or names separated by commas.")
 @click.option("--name", default="kalm-mini", help="Name in the replies.")
 @click.option("--steps", type=click.IntRange(1), default=4500)
@@ -183,7 +215,14 @@ def retrieval(encoder: Path, data_dir: Path, languages: str, report: Path | None
 @click.option("--seed", type=int, default=0)
 @click.option("--resume", is_flag=True, help="Go on from the last save.")
 def train(
-    output: Path, data: tuple[Path, ...], data_dir: Path | None, public: str, *, resume: bool, **options: object
+    output: Path,
+    data: tuple[Path, ...],
+    data_dir: Path | None,
+    public: str,
+    projected: Path | None,
+    *,
+    resume: bool,
+    **options: object,
 ) -> None:
     """Fine-tune an encoder for anger and urgency and write a checkpoint ready to serve."""
     from training.public import TRAINABLE
@@ -195,6 +234,7 @@ def train(
         **options,  # type: ignore[arg-type]
         public=names if data_dir is not None else (),
         data=tuple(str(path) for path in data),
+        projected=str(projected) if projected else "",
     )
     figures = run(settings, output, data_dir, resume=resume)
     click.echo(json.dumps(figures, indent=2))

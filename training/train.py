@@ -24,6 +24,7 @@ from training.examples import EMOTIONS, Example
 from training.finish import write_checkpoint
 from training.lexical import fit_lexical
 from training.metrics import grade_metrics
+from training.projection import read_projected
 from training.public import read_public
 from training.retrieval import encoder_sha256
 
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 # Draws of each public source, against 1 of the messages; noisy projected labels count least by size.
 PUBLIC_SHARES = {
     "brighter": 0.56, "goemotions": 0.20, "xed": 0.24, "redv2_ro": 0.06, "cedr_ru": 0.06,
-    "xci_complaints": 0.05, "cesamard_aspect": 0.03, "mooc_urgency": 0.03,
+    "xci_complaints": 0.05, "cesamard_aspect": 0.03, "mooc_urgency": 0.03, "projected": 0.5,
 }  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class TrainSettings:
     bf16: bool = True
     save_steps: int = 250
     public: tuple[str, ...] = ()
+    projected: str = ""
     data: tuple[str, ...] = field(default=())
 
 
@@ -141,6 +143,8 @@ def gather(settings: TrainSettings, data_dir: Path | None) -> tuple[list[Message
         message = "public data sets were named, so --data-dir must say where they are"
         raise ValueError(message)
     public = read_public(data_dir, settings.public) if settings.public and data_dir else []
+    if settings.projected:
+        public += read_projected(Path(settings.projected))
     return train, dev, public
 
 
@@ -189,6 +193,7 @@ def train(
         "command": " ".join(["python -m training", *sys.argv[1:]]),
         "settings": asdict(settings),
         "data_sha256": sha256_of(MESSAGES.glob("*.jsonl") if not settings.data else map(Path, settings.data)),
+        "projected_sha256": sha256_of([Path(settings.projected)]) if settings.projected else {},
         "examples": {"messages": len(train_messages), "dev": len(dev_messages), "public": len(public)},
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
         "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry or "train_runtime" in entry],
