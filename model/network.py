@@ -76,8 +76,9 @@ class LexicalBranch(nn.Module):
 
     Row ``token`` of the table, or ``vocab_size + hash(left, right)`` of a pair, holds a value for each dimension
     and, last, the square of its inverse document frequency (0 for what training never saw, whose values are 0,
-    too). Values are divided by the root of the text's sum of those squares, the length of its TF-IDF vector; a
-    pair's value is shared equally by its two tokens.
+    too). Values are divided by the fourth root of the text's sum of those squares: the root would be the length of its
+    TF-IDF vector, but then a signature below halves what a short message says. A pair's value is shared equally by
+    its two tokens.
     """
 
     def __init__(self, vocab_size: int, buckets: int, dimensions: int) -> None:
@@ -92,7 +93,7 @@ class LexicalBranch(nn.Module):
         single = self.table(input_ids) * mask
         pairs = pair_rows(input_ids[:, :-1], input_ids[:, 1:], self.vocab_size, self.buckets)
         double = self.table(pairs) * mask[:, :-1] * mask[:, 1:]
-        length = (single[..., -1].sum(1) + double[..., -1].sum(1)).clamp(min=1e-6).sqrt()
+        length = (single[..., -1].sum(1) + double[..., -1].sum(1)).clamp(min=1e-6).sqrt().sqrt()
         half = double[..., :-1] / 2
         own = single[..., :-1] + nn.functional.pad(half, (0, 0, 0, 1)) + nn.functional.pad(half, (0, 0, 1, 0))
         return own / length[:, None, None]

@@ -25,10 +25,12 @@ MARKERS = (SHOUT, ELONGATION, URL, EMAIL, LONG_NUMBER)
 _SEGMENT = regex.compile(
     r"(?P<url>(?:https?://|www\.)\S{1,2000}(?<![!?.,;:)\]]))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
+    # Whoever names an emergency number is more often in danger than not.
+    r"|(?P<emergency>(?:112|911|999)(?!\d))"
     r"|(?P<number>\d{3,})"
     r"|(?P<word>[\p{L}\p{M}]+(?:['’ʼ][\p{L}\p{M}]+)*)"
     r"|(?P<digit>\d)"
-    r"|(?P<run>([^\s\p{L}\p{M}\d])(?:\uFE0F?\7)*)"
+    r"|(?P<run>([^\s\p{L}\p{M}\d])(?:\uFE0F?\8)*)"
 )
 _SURROGATES = regex.compile(r"[\ud800-\udfff]")
 _SHOUTED = regex.compile(r"\p{Lu}[\p{Lu}\p{M}ß'’ʼ]+")
@@ -104,6 +106,8 @@ def _segment_text(kind: str, raw: str) -> str:
         return EMAIL
     if kind == "number":
         return LONG_NUMBER
+    if kind == "emergency":
+        return raw
     if kind == "digit":
         return str(unicodedata.digit(raw, 0))
     return _run(raw)

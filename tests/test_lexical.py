@@ -41,7 +41,7 @@ def test_what_is_unknown_or_blank_or_unlabelled_says_nothing(branch, tokenizer):
     assert latents[1, 1] == pytest.approx(0)
 
 
-def test_shares_are_values_over_the_length_of_the_vector():
+def test_shares_are_values_over_the_root_of_the_vectors_length():
     branch = LexicalBranch(10, 7, 1)
     with torch.no_grad():
         branch.table.weight[4] = torch.tensor([2.0, 3.0])
@@ -49,7 +49,7 @@ def test_shares_are_values_over_the_length_of_the_vector():
         branch.table.weight[pair_rows(4, 5, 10, 7)] = torch.tensor([4.0, 8.0])
     ids = torch.tensor([[1, 4, 5, 1]])
     shares = branch(ids, torch.tensor([[0, 1, 1, 0]]))[0, :, 0]
-    torch.testing.assert_close(shares, torch.tensor([0.0, 4.0, 1.0, 0.0]) / 4)
+    torch.testing.assert_close(shares, torch.tensor([0.0, 4.0, 1.0, 0.0]) / 2)
 
 
 def test_padding_changes_nothing(branch, tokenizer):

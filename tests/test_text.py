@@ -14,6 +14,7 @@ from model.text import encodable, normalise
         ("neeeeeee", "nee≋"),
         ("NEEEEE!!!!!!", "nee⇧≋!!!"),
         ("order 123456789 of 2 May", "order # of 2 may"),
+        ("we called 112, then 1123 and 113", "we called 112, then # and #"),
         ("mail a.b@example.org or https://example.org/x?y", "mail 📧 or 🔗"),
         ("İSTANBUL ışık", "istanbul⇧ işik".replace("ş", "ș")),
         ("أُرْجُو إفادتي", "ارجو افادتي"),

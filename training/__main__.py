@@ -201,7 +201,7 @@ def project(
 @click.option(
     "--twins",
     type=click.FloatRange(0, 1),
-    default=0.5,
+    default=0.25,
     help="Share of each batch that is messages beside the same ones spelt or signed otherwise, to score alike.",
 )
 @click.option("--bf16/--no-bf16", default=True, help="Half-precision arithmetic in training.")

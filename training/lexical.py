@@ -19,30 +19,36 @@ if TYPE_CHECKING:
     from model.tokenizer import MessageTokenizer
     from training.examples import Example
 
-_RARE = 2
 _ITERATIONS = 80
 # In half precision the table must stay finite.
 _LARGEST = 3e4
 
 
 def fit_lexical(
-    examples: Sequence[Example], tokenizer: MessageTokenizer, vocab_size: int, buckets: int, *, prior: float = 0.1
+    examples: Sequence[Example],
+    tokenizer: MessageTokenizer,
+    vocab_size: int,
+    buckets: int,
+    *,
+    prior: float = 0.1,
+    least: int = 2,
 ) -> LexicalBranch:
     """Fit the branch's table to the known cuts of ``examples``.
 
-    Features are TF-IDF: a text's tokens and pairs, each by its inverse document frequency, over the length of
-    the whole; the loss is the cross-entropy of every known cut (Rennie and Srebro 2005) with a normal prior of
-    precision ``prior`` on the weights. What fewer than two examples hold is left out.
+    Features are a text's tokens and pairs, each by its inverse document frequency, over the root of the length of
+    the whole vector; the loss is the cross-entropy of every known cut (Rennie and Srebro 2005) with a normal prior of
+    precision ``prior`` on the weights. What fewer than ``least`` examples hold is left out.
     """
     rows = [table_rows(item.ids, vocab_size, buckets) for item in tokenizer.encode([e.text for e in examples])]
     counts = _counts(rows, vocab_size + buckets)
     present = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.where(present >= _RARE, np.log((1 + len(examples)) / (1 + present)) + 1, 0.0)
-    length = np.sqrt(np.maximum(counts @ idf**2, 1e-6))
-    features = (sparse.diags(1 / length) @ counts @ sparse.diags(idf)).tocsr()
+    idf = np.where(present >= least, np.log((1 + len(examples)) / (1 + present)) + 1, 0.0)
+    root = np.maximum(counts @ idf**2, 1e-6) ** 0.25
+    features = (sparse.diags(1 / root) @ counts @ sparse.diags(idf)).tocsr()
+    unit = np.sqrt(features.power(2).sum() / features.shape[0])
     branch = LexicalBranch(vocab_size, buckets, 2)
     for column, name in enumerate(("anger", "urgency")):
-        weights = _fit(features, np.array([getattr(example, name) for example in examples]), prior)
+        weights = _fit(features / unit, np.array([getattr(example, name) for example in examples]), prior) / unit
         branch.table.weight.data[:, column] = torch.from_numpy(weights * idf).float()
     branch.table.weight.data[:, -1] = torch.from_numpy(idf**2).float()
     return branch

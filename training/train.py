@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ import transformers
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
 
 from model.checkpoint import TOKENIZER
-from model.network import KalmConfig, KalmForScoring
+from model.network import KalmConfig, KalmForScoring, LexicalBranch
 from model.tokenizer import MessageTokenizer
+from training.augment import Augmentation
 from training.batches import EvalBatches, TrainBatches, draw_weights
 from training.corpus import MESSAGES, Message, held_out, read_messages, read_split, sha256_of, split_messages
 from training.dropout import share_dropout
@@ -58,7 +60,7 @@ class TrainSettings:
     emotions: bool = True
     ngram_buckets: int = 524_287
     augmented: bool = True
-    twins: float = 0.5
+    twins: float = 0.25
     flag_precision: float = 0.9
     flag_budget: float = 0.4
     seed: int = 0
@@ -200,9 +202,21 @@ def train(
     }
     lexical = None
     if settings.ngram_buckets:
-        own = [example for example in examples if example.source == "messages"]
-        lexical = fit_lexical(own, tokenizer, model.config.encoder.vocab_size, settings.ngram_buckets)
+        lexical = _lexical_branch(examples, tokenizer, model.config.encoder.vocab_size, settings)
     return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record, lexical)
+
+
+def _lexical_branch(
+    examples: list[Example], tokenizer: MessageTokenizer, vocab_size: int, settings: TrainSettings
+) -> LexicalBranch:
+    """The lexical branch of the messages and, with augmentation, of a twin of each."""
+    own = [example for example in examples if example.source == "messages"]
+    if not settings.augmented:
+        return fit_lexical(own, tokenizer, vocab_size, settings.ngram_buckets)
+    augmentation, rng = Augmentation(own), random.Random(settings.seed)
+    twins = [augmentation.twin(example, rng) for example in own]
+    # A word of one message is most often in its twin, too; the prior is against twice the data.
+    return fit_lexical(own + twins, tokenizer, vocab_size, settings.ngram_buckets, prior=0.2, least=3)
 
 
 def _base_record(base: Path) -> dict[str, Any]:
