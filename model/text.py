@@ -97,15 +97,14 @@ def encodable(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
+_FIXED = {"url": URL, "email": EMAIL, "number": LONG_NUMBER}
+
+
 def _segment_text(kind: str, raw: str) -> str:
+    if kind in _FIXED:
+        return _FIXED[kind]
     if kind == "word":
         return _word(raw)
-    if kind == "url":
-        return URL
-    if kind == "email":
-        return EMAIL
-    if kind == "number":
-        return LONG_NUMBER
     if kind == "emergency":
         return raw
     if kind == "digit":
