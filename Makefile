@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DATA_DIR ?= ../shared/data
-STEPS ?= 3300
+STEPS ?= 2300
 .DEFAULT_GOAL := help
 .PHONY: help install install-train run test lint format distil train evaluate benchmarks clean
 
@@ -41,9 +41,12 @@ test: lint ## Lint, then run all tests
 distil: $(VENV)/.dev ## Make the multilingual encoder (DATA_DIR holds the public data)
 	$(BIN)/python -m training distil --data-dir $(DATA_DIR) --steps 5000 --output runs/encoder
 
-train: $(VENV)/.dev ## Fine-tune runs/encoder into runs/kalm-mini
+runs/projected.jsonl.gz: | $(VENV)/.dev
+	$(BIN)/python -m training project --data-dir $(DATA_DIR) --output $@
+
+train: $(VENV)/.dev runs/projected.jsonl.gz ## Fine-tune runs/encoder into runs/kalm-mini
 	$(BIN)/python -m training train --base-model runs/encoder --data-dir $(DATA_DIR) --steps $(STEPS) \
-		--output runs/kalm-mini
+		--projected runs/projected.jsonl.gz --output runs/kalm-mini
 
 evaluate: $(VENV)/.dev ## Measure the shipped checkpoint; the report goes to reports/
 	$(BIN)/python -m training evaluate --report reports/kalm-mini

@@ -24,7 +24,7 @@ def test_split_is_fixed_complete_and_stratified(messages):
     assert dev_ids <= {m.id for m in messages}
     assert assign_dev(messages, dev_ids) == dev_ids, "run `python -m training split` after adding messages"
     train, dev = split_messages(messages, dev_ids)
-    assert 0.13 < len(dev) / len(messages) < 0.17
+    assert 0.10 < len(dev) / len(messages) < 0.13
     for language in {m.language for m in messages}:
         share = sum(m.language == language for m in dev) / sum(m.language == language for m in messages)
         assert 0.10 < share < 0.20

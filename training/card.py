@@ -99,6 +99,16 @@ _WEIGHTED = {
 }
 
 
+def _projected(record: dict[str, Any]) -> str:
+    if not record["settings"].get("projected"):
+        return ""
+    (digest,) = record["projected_sha256"].values()
+    return (
+        "Among the public texts are translations that carry the scores of their English originals "
+        f"(`python -m training project`; SHA-256 `{digest}`).\n"
+    )
+
+
 def _lexical(config: dict[str, Any]) -> str:
     if not config.get("ngram_buckets"):
         return ""
@@ -169,7 +179,8 @@ of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.
     {record["command"]}
 
 {base.get("text", "")}{record.get("notes", "")}
-Seed {record["settings"]["seed"]}; {examples["messages"]:,} own messages and {examples["public"]:,} public texts;
+{_projected(record)}Seed {record["settings"]["seed"]};
+{examples["messages"]:,} own messages and {examples["public"]:,} public texts;
 calibrated on {examples["dev"]} dev messages. Settings, versions and the training log are in `training.json`.
 
 Data, all of it with a licence that allows commercial use:

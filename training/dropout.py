@@ -38,4 +38,4 @@ def share_dropout(encoder: torch.nn.Module, p: float) -> None:
             module.attention_dropout = 0.0
         for name, child in module.named_children():
             if isinstance(child, torch.nn.Dropout):
-                setattr(module, name, SharedDropout(0.0 if attends and "out" not in name.split("_") else p))
+                setattr(module, name, SharedDropout(0.0 if attends and not name.startswith("out") else p))
