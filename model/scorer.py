@@ -64,10 +64,15 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    text: int
-    start: int
-    end: int
+class PreparedText:
+    """A tokenised text and the half-open spans of its windows; none when it holds nothing to read."""
+
+    tokens: Tokens
+    spans: tuple[tuple[int, int], ...]
+
+    def windows(self) -> list[np.ndarray]:
+        """Token ids of each window, without special tokens."""
+        return [self.tokens.ids[start:end] for start, end in self.spans]
 
 
 class Scorer:
@@ -127,60 +132,74 @@ class Scorer:
         ``explain`` adds each word's share of the latents, for all texts or one flag a text.
         """
         flags = [explain] * len(texts) if isinstance(explain, bool) else list(explain)
-        tokens = self._tokenizer.encode(texts)
+        prepared = self.prepare(texts)
         return [
-            self._result(item, shares, windows, wanted)
-            for item, (shares, windows), wanted in zip(tokens, self._shares(tokens), flags, strict=True)
+            self.finish(item, shares, explain=wanted)
+            for item, shares, wanted in zip(prepared, self._all_shares(prepared), flags, strict=True)
         ]
 
     def latents(self, texts: Sequence[str]) -> np.ndarray:
         """Uncalibrated latents ``(len(texts), dimensions)``, for calibration and evaluation."""
-        tokens = self._tokenizer.encode(texts)
-        return np.stack([shares.sum(axis=0) for shares, _ in self._shares(tokens)])
+        prepared = self.prepare(texts)
+        return np.stack(
+            [
+                self._combined(item, shares).sum(axis=0)
+                for item, shares in zip(prepared, self._all_shares(prepared), strict=True)
+            ]
+        )
 
-    def _shares(self, tokens: Sequence[Tokens]) -> list[tuple[np.ndarray, int]]:
+    def prepare(self, texts: Sequence[str]) -> list[PreparedText]:
+        """Tokenise texts and cut them into windows: all that comes before the network."""
         settings = self.checkpoint.scoring
-        spans = [window_spans(len(item.ids), settings.window_tokens, settings.window_overlap) for item in tokens]
-        windows = [_Window(text, start, end) for text, ends in enumerate(spans) for start, end in ends]
-        found: list[list[np.ndarray]] = [[] for _ in tokens]
-        results: dict[int, np.ndarray] = {}
-        for batch in self._batches(windows):
-            rows = self._forward(batch, [windows[i] for i in batch], tokens)
-            results.update(zip(batch, rows, strict=True))
-        for index, window in enumerate(windows):
-            found[window.text].append(results[index])
-        empty = np.zeros((0, len(self.checkpoint.levels)))
         return [
-            (combine_windows(parts, ends, len(item.ids), settings.window_temperature) if parts else empty, len(parts))
-            for parts, ends, item in zip(found, spans, tokens, strict=True)
+            PreparedText(item, tuple(window_spans(len(item.ids), settings.window_tokens, settings.window_overlap)))
+            for item in self._tokenizer.encode(texts)
         ]
 
-    def _batches(self, windows: Sequence[_Window]) -> list[list[int]]:
+    def forward(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Token shares ``(tokens, dimensions)`` of each window, in one run of the engine."""
+        longest = max(map(len, windows)) + 2
+        length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+        ids = np.full((len(windows), length), self._tokenizer.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, window in enumerate(windows):
+            count = len(window)
+            ids[row, 0] = self._tokenizer.cls_id
+            ids[row, 1 : count + 1] = window
+            ids[row, count + 1] = self._tokenizer.sep_id
+            mask[row, : count + 2] = 1
+        shares = self.engine.shares(ids, mask).astype(np.float64)
+        return [shares[row, 1 : len(window) + 1] for row, window in enumerate(windows)]
+
+    def finish(self, prepared: PreparedText, shares: Sequence[np.ndarray], *, explain: bool = False) -> Score:
+        """The score of a text from the token shares of its windows: all that comes after the network."""
+        return self._result(prepared.tokens, self._combined(prepared, shares), len(shares), explain)
+
+    def _combined(self, prepared: PreparedText, shares: Sequence[np.ndarray]) -> np.ndarray:
+        if not shares:
+            return np.zeros((0, len(self.checkpoint.levels)))
+        temperature = self.checkpoint.scoring.window_temperature
+        return combine_windows(list(shares), list(prepared.spans), len(prepared.tokens.ids), temperature)
+
+    def _all_shares(self, prepared: Sequence[PreparedText]) -> list[list[np.ndarray]]:
+        """Token shares of every window of every text, windows of like length run together."""
+        windows = [window for item in prepared for window in item.windows()]
+        results: dict[int, np.ndarray] = {}
+        for batch in self._batches([len(window) for window in windows]):
+            results.update(zip(batch, self.forward([windows[i] for i in batch]), strict=True))
+        ordered = iter(range(len(windows)))
+        return [[results[next(ordered)] for _ in item.spans] for item in prepared]
+
+    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Windows of like length together, so that little of a batch is padding."""
-        order = sorted(range(len(windows)), key=lambda i: windows[i].end - windows[i].start)
         batches: list[list[int]] = []
         current: list[int] = []
-        for index in order:
-            length = windows[index].end - windows[index].start + 2
-            if current and length * (len(current) + 1) > self._batch_tokens:
+        for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+            if current and (lengths[index] + 2) * (len(current) + 1) > self._batch_tokens:
                 batches.append(current)
                 current = []
             current.append(index)
         return [*batches, current] if current else batches
-
-    def _forward(self, batch: list[int], windows: Sequence[_Window], tokens: Sequence[Tokens]) -> list[np.ndarray]:
-        longest = max(window.end - window.start for window in windows) + 2
-        length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
-        ids = np.full((len(batch), length), self._tokenizer.pad_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, window in enumerate(windows):
-            count = window.end - window.start
-            ids[row, 0] = self._tokenizer.cls_id
-            ids[row, 1 : count + 1] = tokens[window.text].ids[window.start : window.end]
-            ids[row, count + 1] = self._tokenizer.sep_id
-            mask[row, : count + 2] = 1
-        shares = self.engine.shares(ids, mask).astype(np.float64)
-        return [shares[row, 1 : window.end - window.start + 1] for row, window in enumerate(windows)]
 
     def _result(self, tokens: Tokens, shares: np.ndarray, windows: int, explain: bool) -> Score:
         names = list(self.checkpoint.levels)
