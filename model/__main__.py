@@ -93,7 +93,7 @@ def _score_chunk(chunk: list[tuple[int, str]], scorer: Scorer, *, explain: bool)
             replies.append({"id": message["id"], "error": "text holds nothing that can be read"})
         else:
             language = message["language"] or detect_language(message["text"])
-            replies.append(reply_fields(message["id"], result, scorer, language))
+            replies.append(reply_fields(message["id"], result, scorer, language, flag=scorer.reaches_threshold(result)))
     return replies
 
 

@@ -32,7 +32,12 @@ def detect_language(text: str) -> str | None:
 
     Reads the first 1,000 characters. Method: langid (Lui and Baldwin 2012), by ``py3langid``.
     """
-    sample = normalise(text[:_MAX_CHARACTERS]).text
+    return language_of(normalise(text[:_MAX_CHARACTERS]).text)
+
+
+def language_of(normalised: str) -> str | None:
+    """As :func:`detect_language`, of a text that is normalised already."""
+    sample = normalised[:_MAX_CHARACTERS]
     if not any(character.isalpha() for character in sample):
         return None
     language, confidence = _identifier().classify(sample)

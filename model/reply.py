@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _DIGITS = 6
 
 
-def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | None) -> dict[str, Any]:
+def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | None, *, flag: bool) -> dict[str, Any]:
     """One flat, JSON-ready dict; numbers rounded to 6 digits, ``explanation`` only when the score has one."""
     fields: dict[str, Any] = {
         "id": message_id,
@@ -20,7 +20,7 @@ def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | 
         "urgency_level": score.urgency.level,
         "anger_grades": [round(p, _DIGITS) for p in score.anger.grades],
         "urgency_grades": [round(p, _DIGITS) for p in score.urgency.grades],
-        "flag": scorer.reaches_threshold(score),
+        "flag": flag,
         "language": language,
         "model": scorer.name,
         "model_version": scorer.version,

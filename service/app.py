@@ -84,12 +84,11 @@ def build() -> KalmApp:
     """
     from model.errors import ModelError
     from model.scorer import Scorer
-    from service.cores import engine_threads
     from service.settings import SettingsError, load_settings
 
     try:
         settings = load_settings()
-        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=engine_threads(settings))
+        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=settings.engine_threads)
         return create_app(settings, scorer)
     except (SettingsError, ModelError, ProblemError) as error:
         _log.critical("cannot start: %s", error)

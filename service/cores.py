@@ -25,6 +25,6 @@ def available_cores(quota_file: Path = _CGROUP_QUOTA) -> int:
     return max(1, cores)
 
 
-def engine_threads(settings: Settings) -> int:
-    """Threads of one worker's engine: as set, or the cores given, divided by the workers."""
-    return settings.engine_threads or max(1, available_cores() // settings.workers)
+def engine_streams(settings: Settings) -> int:
+    """Runs of the engine at once in one worker: as set, or as many as its share of the cores has room for."""
+    return settings.engine_streams or max(1, available_cores() // settings.workers // settings.engine_threads)

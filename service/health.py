@@ -8,7 +8,8 @@ from flask import Response, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from model.language import detect_language
+from model.errors import OverloadError
+from model.language import language_of
 from service.problems import ProblemError, log_bug
 from service.schemas import Problem
 
@@ -20,14 +21,17 @@ _PROBE = "Where is my parcel?"
 
 
 def scores_a_text(service: ScoringService) -> None:
-    """Have the model score a text and name its language, as a request would.
+    """Have the model score a text and name its language, as a request would, after what waits already.
 
     Raises:
         ProblemError: 503, it could not.
     """
     try:
-        (score,) = service.scorer.score([_PROBE])
-        detect_language(_PROBE)
+        (prepared,) = service.scorer.prepare([_PROBE])
+        score = service.scorer.finish(prepared, service.queue.run(prepared.windows(), service.timeout))
+        language_of(prepared.tokens.normalised)
+    except OverloadError as error:
+        raise ProblemError(503, "Too much is being scored now.", headers={"Retry-After": "5"}) from error
     except Exception as error:
         log_bug(error)
         raise ProblemError(503, "The model cannot score.", headers={"Retry-After": "5"}) from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from service.auth import key_check
@@ -12,6 +13,8 @@ from service.problems import ProblemError, field_errors, problem_fields
 from service.schemas import BatchReply, BatchRequest, InvalidMessage, Problem, ScoreReply, ScoreRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.scoring import ScoringService
     from service.settings import Settings
 
@@ -27,7 +30,7 @@ def scoring_routes(service: ScoringService, settings: Settings) -> APIBlueprint:
 
     @api.post("/score", responses={"200": ScoreReply, **_PROBLEMS}, summary="Score one message")
     def score(body: ScoreRequest) -> Response:
-        (reply,) = _noted(service.reply([body]), [body])
+        (reply,) = _noted(service.reply([body], _client_is_there()), [body])
         if "status" in reply:
             raise ProblemError(reply["status"], reply["detail"], errors=reply["errors"])
         return jsonify(reply)
@@ -35,11 +38,28 @@ def scoring_routes(service: ScoringService, settings: Settings) -> APIBlueprint:
     @api.post("/score/batch", responses={"200": BatchReply, **_PROBLEMS}, summary="Score up to 256 messages")
     def score_batch(body: BatchRequest) -> Response:
         good = [item for item in body.messages if not isinstance(item, InvalidMessage)]
-        replies = iter(_noted(service.reply(good), good))
+        replies = iter(_noted(service.reply(good, _client_is_there()), good))
         results = [_problem(item) if isinstance(item, InvalidMessage) else next(replies) for item in body.messages]
         return jsonify({"results": results})
 
     return api
+
+
+def _client_is_there() -> Callable[[], bool] | None:
+    """Whether the client still holds the connection open; None where the server does not say."""
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return None
+
+    def there() -> bool:
+        try:
+            return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    return there
 
 
 def _problem(item: InvalidMessage) -> dict[str, Any]:
@@ -50,7 +70,7 @@ def _noted(replies: list[dict[str, Any]], requests: list[ScoreRequest]) -> list[
     """Leave lengths and languages, never words, for the request's log line."""
     g.noted = {
         "messages": len(requests),
-        "characters": sum(len(request.text) for request in requests),
+        "characters": sum(len(item.text) for item in requests),
         "languages": sorted({reply["language"] or "none" for reply in replies if "language" in reply}),
         "flags": sum(reply.get("flag", False) for reply in replies),
     }

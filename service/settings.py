@@ -26,11 +26,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each loads the checkpoint.")
-    threads: int = Field(8, ge=1, le=256, description="Requests that one worker serves at a time.")
+    threads: int = Field(64, ge=1, le=256, description="Requests that one worker serves at a time.")
     checkpoint: Path = Field(DEFAULT_CHECKPOINT, description="Checkpoint directory.")
     engine: Literal["onnxruntime", "torch"] = Field("onnxruntime", description="What runs the network.")
-    engine_threads: int = Field(
-        0, ge=0, le=64, description="Threads of the engine in one worker; 0: the cores given, shared by the workers."
+    engine_threads: int = Field(1, ge=1, le=64, description="Threads of one run of the engine.")
+    engine_streams: int = Field(
+        0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: one for each of its cores."
+    )
+    score_timeout: float = Field(
+        10, gt=0, le=600, description="Seconds within which a request must be scored; beyond them 503."
     )
     anger_threshold: float | None = Field(
         None, ge=0, le=1, description="Anger score from which to flag; unset: the checkpoint's."

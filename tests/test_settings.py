@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 from service.__main__ import main
-from service.cores import available_cores, engine_threads
+from service.cores import available_cores, engine_streams
 from service.settings import Settings, SettingsError, load_settings
 
 
@@ -72,5 +72,5 @@ def test_cores_respect_the_container_quota(tmp_path):
 
 
 def test_workers_share_the_cores():
-    assert engine_threads(Settings(engine_threads=3)) == 3
-    assert engine_threads(Settings(workers=64)) == 1
+    assert engine_streams(Settings(engine_streams=3)) == 3
+    assert engine_streams(Settings(workers=64)) == 1
