@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -57,6 +58,44 @@ class OnnxEngine:
         return np.asarray(self._session.run(["shares"], inputs)[0])
 
 
+class OpenVinoEngine:
+    """OpenVINO on x86 and ARM: computes in bfloat16 where the processor can, from the same graph."""
+
+    name = "openvino"
+
+    def __init__(self, directory: Path, threads: int) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            message = "the engine openvino is not installed; use onnxruntime or install what requirements.txt lists"
+            raise CheckpointError(message) from error
+
+        path = directory / GRAPH
+        core = openvino.Core()
+        self.precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+        options = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Pinned threads of several workers would meet on the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            self._model = core.compile_model(core.read_model(path), "CPU", options)
+        except Exception as error:
+            message = f"cannot load the serving graph {path}: {type(error).__name__}"
+            raise CheckpointError(message) from error
+        self._own = threading.local()
+
+    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the graph; each thread has a request of its own."""
+        request = getattr(self._own, "request", None)
+        if request is None:
+            request = self._own.request = self._model.create_infer_request()
+        found = request.infer({"input_ids": input_ids, "attention_mask": attention_mask}, share_inputs=True)
+        return np.array(found[0], dtype=np.float32)
+
+
 class TorchEngine:
     """The reference: the ``transformers`` model itself; needs torch."""
 
@@ -84,7 +123,7 @@ class TorchEngine:
         return np.asarray(output.shares.numpy())
 
 
-ENGINES = {engine.name: engine for engine in (OnnxEngine, TorchEngine)}
+ENGINES = {engine.name: engine for engine in (OnnxEngine, OpenVinoEngine, TorchEngine)}
 
 
 def load_engine(directory: Path, name: str, threads: int) -> Engine:
