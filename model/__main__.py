@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 from tqdm import tqdm
 
+from model.bulk import resume as skip_done
+from model.bulk import score_stream
 from model.checkpoint import DEFAULT_CHECKPOINT
+from model.cores import available_cores
 from model.engines import ENGINES
 from model.errors import ModelError
-from model.language import detect_language
-from model.reply import reply_fields
 from model.scorer import Scorer
-from model.text import MAX_CHARACTERS, encodable
+from model.sources import Columns, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CHUNK = 64
+    from model.sources import Record
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,92 +32,92 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="replace"), default="-")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 @click.option(
     "--checkpoint", default=str(DEFAULT_CHECKPOINT), show_default="the shipped one", help="Checkpoint directory."
 )
 @click.option("--engine", type=click.Choice(sorted(ENGINES)), default="onnxruntime", show_default=True)
-@click.option("--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="Threads of the engine.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=None,
+    show_default="the cores given",
+    help="Runs of the engine at once, one thread each.",
+)
 @click.option("--explain", is_flag=True, help="Add each word's share of anger and urgency, with character offsets.")
-def score(file: TextIO, checkpoint: str, engine: str, threads: int, explain: bool) -> None:
+@click.option("--text-column", default="text", show_default=True, help="Field or column with the message.")
+@click.option("--id-column", default="id", show_default=True, help="Field or column with its id; else its number.")
+@click.option("--language-column", default="language", show_default=True, help="Field or column with its language.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=None,
+              help="File for the replies. [default: standard output]")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where --output ends, after an interruption.")
+def score(
+    file: str,
+    checkpoint: str,
+    engine: str,
+    threads: int | None,
+    explain: bool,
+    text_column: str,
+    id_column: str,
+    language_column: str,
+    output: Path | None,
+    resume: bool,
+) -> None:
     r"""Score the messages in FILE, or on standard input when FILE is '-' or missing.
 
-    One message a line: a JSON object {"id": "1", "text": "..."} or plain text. One JSON line comes out
-    for each, in the same order; a line that cannot be scored gives {"id": ..., "error": ...} and exit
+    JSON lines ({"id": "1", "text": "..."}) or plain lines, CSV or TSV with a header, Parquet; all but
+    Parquet also compressed (.gz, .bz2, .xz). Any size, in constant memory. One JSON line comes out for
+    each message, in the same order; one that cannot be scored gives {"id": ..., "error": ...} and exit
     code 1 at the end. Empty lines are skipped.
 
     \b
-    Example:
+    Examples:
       printf '%s\\n' '{"id":"1","text":"Waar blijft mijn pakket?!"}' | python -m model score -
+      python -m model score archive.csv.gz --text-column body --output scores.jsonl --resume
     """
+    if resume and output is None:
+        message = "--resume needs --output, the file to go on with"
+        raise click.UsageError(message)
     try:
-        scorer = Scorer.load(checkpoint, engine=engine, threads=threads)
+        with ExitStack() as stack:
+            source = Source(file, Columns(text_column, id_column, language_column))
+            stack.callback(source.close)
+            records = iter(source)
+            done = skip_done(output, records) if resume and output is not None else 0
+            target: TextIO = sys.stdout
+            if output is not None:
+                target = stack.enter_context(output.open("a" if resume else "w", encoding="utf-8"))
+            scorer = Scorer.load(checkpoint, engine=engine, threads=1)
+            failed = 0
+            for reply in score_stream(
+                scorer, _shown(records, source, done), streams=threads or available_cores(), explain=explain
+            ):
+                failed += "error" in reply
+                target.write(json.dumps(reply, ensure_ascii=False) + "\n")
+            target.flush()
     except ModelError as error:
         raise click.ClickException(str(error)) from error
-    failed = 0
-    lines = tqdm(_lines(file), unit=" messages", disable=not sys.stderr.isatty(), file=sys.stderr)
-    for chunk in _chunks(lines):
-        for reply in _score_chunk(chunk, scorer, explain=explain):
-            failed += "error" in reply
-            click.echo(json.dumps(reply, ensure_ascii=False))
     if failed:
-        click.echo(f"{failed} line(s) could not be scored; see their 'error'", err=True)
+        click.echo(f"{failed} message(s) could not be scored; see their 'error'", err=True)
         sys.exit(1)
 
 
-def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            yield number, line.rstrip("\r\n")
-
-
-def _chunks(lines: Iterator[tuple[int, str]] | tqdm[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    chunk: list[tuple[int, str]] = []
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _score_chunk(chunk: list[tuple[int, str]], scorer: Scorer, *, explain: bool) -> list[dict[str, Any]]:
-    messages = [_parse(number, line) for number, line in chunk]
-    good = [message for message in messages if "error" not in message]
-    scores = iter(scorer.score([message["text"] for message in good], explain=explain))
-    replies = []
-    for message in messages:
-        if "error" in message:
-            replies.append(message)
-            continue
-        result = next(scores)
-        if result.windows == 0:
-            replies.append({"id": message["id"], "error": "text holds nothing that can be read"})
-        else:
-            language = message["language"] or detect_language(message["text"])
-            replies.append(reply_fields(message["id"], result, scorer, language, flag=scorer.reaches_threshold(result)))
-    return replies
-
-
-def _parse(number: int, line: str) -> dict[str, Any]:
-    if not line.lstrip().startswith("{"):
-        return _checked(str(number), line, None)
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return {"id": str(number), "error": "not valid JSON"}
-    given = row.get("id")
-    message_id = encodable(str(number if given is None else given))
-    return _checked(message_id, row.get("text"), row.get("language"))
-
-
-def _checked(message_id: str, text: object, language: object) -> dict[str, Any]:
-    if not isinstance(text, str) or not text.strip():
-        return {"id": message_id, "error": "text must be a non-blank string"}
-    if len(text) > MAX_CHARACTERS:
-        return {"id": message_id, "error": f"text has more than {MAX_CHARACTERS} characters"}
-    return {"id": message_id, "text": text, "language": language if isinstance(language, str) else None}
+def _shown(records: Iterator[Record], source: Source, done: int) -> Iterator[Record]:
+    """The records, with a progress bar on a terminal: how far, how fast, how long still."""
+    in_bytes = source.size is not None and not source.counts_rows
+    with tqdm(
+        total=source.size, initial=source.position if done else 0, unit="B" if in_bytes else " messages",
+        unit_scale=in_bytes, disable=not sys.stderr.isatty(), file=sys.stderr,
+    ) as bar:  # fmt: skip
+        for number, record in enumerate(records, 1):
+            if not number % 64:
+                bar.update(source.position - bar.n)
+                if in_bytes:
+                    bar.set_postfix_str(
+                        f"{number / max(bar.format_dict['elapsed'], 1e-3):.0f} messages/s", refresh=False
+                    )
+            yield record
+        bar.update(source.position - bar.n)
 
 
 if __name__ == "__main__":

@@ -131,8 +131,13 @@ class Scorer:
 
         ``explain`` adds each word's share of the latents, for all texts or one flag a text.
         """
-        flags = [explain] * len(texts) if isinstance(explain, bool) else list(explain)
-        prepared = self.prepare(texts)
+        return self.score_prepared(self.prepare(texts), explain=explain)
+
+    def score_prepared(
+        self, prepared: Sequence[PreparedText], *, explain: bool | Sequence[bool] = False
+    ) -> list[Score]:
+        """As :meth:`score`, of texts that are tokenised already."""
+        flags = [explain] * len(prepared) if isinstance(explain, bool) else list(explain)
         return [
             self.finish(item, shares, explain=wanted)
             for item, shares, wanted in zip(prepared, self._all_shares(prepared), flags, strict=True)

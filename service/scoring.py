@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from model.batching import BatchingQueue
+from model.cores import available_cores
 from model.errors import AbandonedError, DeadlineError, OverloadError
 from model.language import LANGUAGES, language_of
 from model.reply import reply_fields
 from service.admission import Admission
-from service.cores import engine_streams
 from service.policy import Thresholds, decide
 from service.problems import ProblemError, problem_fields
 
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _LONGEST_RETRY = 30
 UNREADABLE = [{"field": "text", "code": "unreadable", "reason": "holds nothing that can be read"}]
+
+
+def engine_streams(settings: Settings) -> int:
+    """Runs of the engine at once in one worker: as set, or as many as its share of the cores has room for."""
+    return settings.engine_streams or max(1, available_cores() // settings.workers // settings.engine_threads)
 
 
 @dataclass(frozen=True, slots=True)

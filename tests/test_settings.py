@@ -4,8 +4,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
+from model.cores import available_cores
 from service.__main__ import main
-from service.cores import available_cores, engine_streams
+from service.scoring import engine_streams
 from service.settings import Settings, SettingsError, load_settings
 
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from service.settings import Settings
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -23,8 +19,3 @@ def available_cores(quota_file: Path = _CGROUP_QUOTA) -> int:
     except (OSError, ValueError):
         pass
     return max(1, cores)
-
-
-def engine_streams(settings: Settings) -> int:
-    """Runs of the engine at once in one worker: as set, or as many as its share of the cores has room for."""
-    return settings.engine_streams or max(1, available_cores() // settings.workers // settings.engine_threads)
