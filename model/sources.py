@@ -150,10 +150,7 @@ class Source:
 
     def _require(self, names: list[str]) -> None:
         if self._columns.text not in names:
-            message = (
-                f"no column {self._columns.text!r}; there are {', '.join(names) or 'none'}. Name it with --text-column"
-            )
-            raise SourceError(message)
+            raise _no_column(self._columns, names)
 
     def _of_row(self, number: int, row: dict[str, Any]) -> Record:
         given = row.get(self._columns.id)
@@ -174,9 +171,12 @@ def _parquet_file(path: str, columns: Columns) -> Any:
         raise SourceError(message) from error
     names = file.schema_arrow.names
     if columns.text not in names:
-        message = f"no column {columns.text!r}; there are {', '.join(names)}. Name it with --text-column"
-        raise SourceError(message)
+        raise _no_column(columns, names)
     return file
+
+
+def _no_column(columns: Columns, names: list[str]) -> SourceError:
+    return SourceError(f"no column {columns.text!r}, only {', '.join(names) or 'none'}; name it with --text-column")
 
 
 def _checked(name: str, text: object, language: object) -> Record:
