@@ -60,7 +60,7 @@ def _score_chunk(chunk: Sequence[Record], scorer: Scorer, *, explain: bool) -> l
         if result.windows == 0:
             replies.append({"id": record.id, "error": "text holds nothing that can be read"})
         else:
-            language = record.language or language_of(item.tokens.normalised)
+            language = record.language or language_of(item.tokens.normalised.text)
             replies.append(reply_fields(record.id, result, scorer, language, flag=scorer.reaches_threshold(result)))
     return replies
 

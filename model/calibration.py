@@ -1,4 +1,4 @@
-"""From a latent to the probability of each grade."""
+"""From latents to the probability of each grade."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A cumulative link in one dimension: ``P(grade >= k) = sigmoid(scale * latent - cuts[k - 1])``.
+    """Platt scaling (Platt 1999) of each cut: ``P(grade >= k) = sigmoid(scales[k-1] * latent_k - cuts[k-1])``.
 
-    ``scale`` is positive and ``cuts`` ascend, so that grade probabilities are never negative.
+    No cut is likelier than the one below it: where they cross, the upper takes the lower one's probability.
+    ``scales`` are positive.
     """
 
-    scale: float
+    scales: tuple[float, ...]
     cuts: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a calibration that could give a negative probability."""
-        if not self.scale > 0 or any(low > high for low, high in zip(self.cuts, self.cuts[1:], strict=False)):
-            message = "calibration needs a positive scale and ascending cuts"
+        """Refuse a calibration that would turn an order round."""
+        if len(self.scales) != len(self.cuts) or not all(scale > 0 for scale in self.scales):
+            message = "calibration needs one positive scale for each cut"
             raise ValueError(message)
 
     def grade_probabilities(self, latents: np.ndarray) -> np.ndarray:
-        """Probabilities ``(n, grades)`` of raw latents ``(n,)``; rows sum to one."""
-        scaled = self.scale * np.asarray(latents, dtype=np.float64)[:, None]
-        margins = np.clip(scaled - np.asarray(self.cuts), -60, 60)
-        at_least = 1 / (1 + np.exp(-margins))
+        """Probabilities ``(n, grades)`` of raw latents ``(n, grades - 1)``; rows sum to one."""
+        margins = np.clip(np.asarray(latents, dtype=np.float64) * self.scales - np.asarray(self.cuts), -60, 60)
+        at_least = np.minimum.accumulate(1 / (1 + np.exp(-margins)), axis=1)
         ones, zeros = np.ones((len(margins), 1)), np.zeros((len(margins), 1))
         bounded = np.concatenate([ones, at_least, zeros], axis=1)
-        return np.maximum(bounded[:, :-1] - bounded[:, 1:], 0.0)
+        return bounded[:, :-1] - bounded[:, 1:]
 
 
 def expected_score(probabilities: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from model.errors import CheckpointError
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "kalm-mini"
 CONFIG, SCORING, TOKENIZER = "config.json", "scoring.json", "tokenizer.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class Checkpoint:
             raise CheckpointError(message)
         try:
             calibration = {
-                name: Calibration(item["scale"], tuple(item["cuts"])) for name, item in raw.pop("calibration").items()
+                name: Calibration(tuple(item["scales"]), tuple(item["cuts"]))
+                for name, item in raw.pop("calibration").items()
             }
             scoring = Scoring(calibration=calibration, **raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -24,7 +24,7 @@ class Engine(Protocol):
     name: str
 
     def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Token shares ``(batch, length, dimensions)`` float32 of right-padded ids ``(batch, length)`` int64."""
+        """Token shares ``(batch, length, dimensions, cuts)`` float32 of right-padded ids ``(batch, length)`` int64."""
         ...
 
 

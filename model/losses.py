@@ -30,6 +30,7 @@ def ordinal_loss(
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(0.0), reduction="none")
     log = nn.functional.logsigmoid
     above, below = logits[..., :-1], logits[..., 1:]
+    # Cuts may cross, since each has a latent of its own: then the grade between has next to no chance.
     between = log(above) + log(-below) + torch.log1p(-torch.exp((below - above).clamp(max=-1e-6)))
     chances = torch.cat([log(-logits[..., :1]), between, log(logits[..., -1:])], dim=-1)
     bounded = nn.functional.pad(targets.nan_to_num(0.0), (1, 0), value=1.0)

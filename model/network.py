@@ -1,4 +1,4 @@
-"""The scoring network: an encoder whose tokens each add their share to one latent per dimension."""
+"""The scoring network: an encoder whose tokens each add their share to one latent per cut of each dimension."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ class KalmConfig(PretrainedConfig):
         encoder: configuration (or its dict) of any ``transformers`` encoder.
         levels: for each scored dimension, in the order of the outputs, the names of its ordered grades.
         emotions: names of auxiliary labels beside the scores; not in the serving graph.
-        pooling: how much each token weighs in the latent: ``mean`` (all alike) or ``gate`` (learned,
-            for each dimension its own).
+        pooling: how much each token weighs in a latent: ``mean`` (all alike) or ``gate`` (learned,
+            for each latent its own).
         ordinal_loss: see :func:`ordinal_loss`.
-        ngram_buckets: rows for pairs of neighbouring tokens in the lexical branch; 0 for no such branch.
     """
 
     model_type = "kalm"
@@ -40,7 +39,6 @@ class KalmConfig(PretrainedConfig):
         emotions: tuple[str, ...] = (),
         pooling: str = "mean",
         ordinal_loss: str = "thresholds",
-        ngram_buckets: int = 0,
         **kwargs: Any,
     ) -> None:
         for name, value, known in (("pooling", pooling, POOLINGS), ("ordinal_loss", ordinal_loss, LOSSES)):
@@ -50,7 +48,6 @@ class KalmConfig(PretrainedConfig):
         super().__init__(**kwargs)
         self.pooling = pooling
         self.ordinal_loss = ordinal_loss
-        self.ngram_buckets = ngram_buckets
         nested = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
         self.encoder: PretrainedConfig = nested or BertConfig()
         self.levels = {name: list(names) for name, names in (levels or LEVELS).items()}
@@ -71,39 +68,6 @@ class KalmConfig(PretrainedConfig):
         return super().to_dict() | {"encoder": self.encoder.to_dict()}
 
 
-class LexicalBranch(nn.Module):
-    """A linear model over tokens and pairs of neighbouring tokens.
-
-    Row ``token`` of the table, or ``vocab_size + hash(left, right)`` of a pair, holds a value for each dimension
-    and, last, the square of its inverse document frequency (0 for what training never saw, whose values are 0,
-    too). Values are divided by the fourth root of the text's sum of those squares: the root would be the length of its
-    TF-IDF vector, but then a signature below halves what a short message says. A pair's value is shared equally by
-    its two tokens.
-    """
-
-    def __init__(self, vocab_size: int, buckets: int, dimensions: int) -> None:
-        super().__init__()
-        self.vocab_size, self.buckets = vocab_size, buckets
-        self.table = nn.Embedding(vocab_size + buckets, dimensions + 1)
-        nn.init.zeros_(self.table.weight)
-
-    def forward(self, input_ids: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
-        """Shares ``(batch, length, dimensions)`` of tokens; zero where ``token_mask`` is zero."""
-        mask = token_mask.to(self.table.weight.dtype).unsqueeze(-1)
-        single = self.table(input_ids) * mask
-        pairs = pair_rows(input_ids[:, :-1], input_ids[:, 1:], self.vocab_size, self.buckets)
-        double = self.table(pairs) * mask[:, :-1] * mask[:, 1:]
-        length = (single[..., -1].sum(1) + double[..., -1].sum(1)).clamp(min=1e-6).sqrt().sqrt()
-        half = double[..., :-1] / 2
-        own = single[..., :-1] + nn.functional.pad(half, (0, 0, 0, 1)) + nn.functional.pad(half, (0, 0, 1, 0))
-        return own / length[:, None, None]
-
-
-def pair_rows(left: Any, right: Any, vocab_size: int, buckets: int) -> Any:
-    """Row of each pair of tokens in the table of :class:`LexicalBranch`; for tensors and for arrays."""
-    return vocab_size + (left * 92_821 + right) % buckets
-
-
 @dataclass
 class KalmOutput(ModelOutput):
     """Outputs of :class:`KalmForScoring`.
@@ -111,8 +75,8 @@ class KalmOutput(ModelOutput):
     Attributes:
         loss: mean loss, when labels were given.
         logits: ``(batch, dimensions, grades - 1)``: log-odds of grade >= 1, 2, …
-        latents: ``(batch, dimensions)``.
-        shares: ``(batch, length, dimensions)``: each token's share of the latent; sums to it.
+        latents: ``(batch, dimensions, grades - 1)``.
+        shares: ``(batch, length, dimensions, grades - 1)``: each token's share of the latents; sums to them.
         emotion_logits: ``(batch, emotions)`` or None.
     """
 
@@ -126,19 +90,14 @@ class KalmOutput(ModelOutput):
 class KalmForScoring(PreTrainedModel):
     """Additive ordinal scorer over any encoder.
 
-    Token states ``h_t`` give one value per token and dimension, ``v_t = w · h_t + b``; the latent is
-    their weighted mean over the text's tokens, ``sum a_t v_t`` with ``a_t`` either all alike or
-    ``softmax(g · h_t)`` (Bahdanau et al. 2015, one fixed query); the cumulative link model (McCullagh
-    1980) turns it into ``P(grade >= k) = sigmoid(latent - cut_k)`` with ordered cuts.
-
-    A lexical branch may stand beside the encoder (wide and deep, Cheng et al. 2016): every token and every
-    pair of neighbours has a value of its own, see :class:`LexicalBranch`. Its shares add to the encoder's.
+    Token states ``h_t`` give one value per token, dimension and cut, ``v_t = w · h_t + b``; a latent is their
+    weighted mean over the text's tokens, ``sum a_t v_t`` with ``a_t`` either all alike or ``softmax(g · h_t)``
+    (Bahdanau et al. 2015, one fixed query), and ``P(grade >= k) = sigmoid(latent_k - cut_k)``. Each cut has a
+    latent of its own (no proportional odds, McCullagh 1980): what tells grade 2 from 1 is not what tells 1 from 0.
     """
 
     config_class = KalmConfig
     base_model_prefix = "encoder"
-    # Training starts from a checkpoint without its lexical branch.
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"lexical\."]
     _supports_sdpa = True
     _supports_flash_attn = True
 
@@ -149,32 +108,21 @@ class KalmForScoring(PreTrainedModel):
             options |= {"add_pooling_layer": False} if config.encoder.model_type in _WITH_POOLER else {}
             encoder = AutoModel.from_config(config.encoder, **options)
         self.encoder = encoder
-        hidden = config.encoder.hidden_size
-        self.token_values = nn.Linear(hidden, len(config.dimensions))
-        self.token_gate = nn.Linear(hidden, len(config.dimensions), bias=False) if config.pooling == "gate" else None
-        self.first_cut = nn.Parameter(torch.zeros(len(config.dimensions)))
-        self.cut_gaps = nn.Parameter(torch.zeros(len(config.dimensions), config.grades - 2))
+        hidden, outputs = config.encoder.hidden_size, len(config.dimensions) * (config.grades - 1)
+        self.token_values = nn.Linear(hidden, outputs)
+        self.token_gate = nn.Linear(hidden, outputs, bias=False) if config.pooling == "gate" else None
+        self.cuts = nn.Parameter(torch.arange(config.grades - 1.0).repeat(len(config.dimensions), 1))
         self.emotion_head = nn.Linear(hidden, len(config.emotions)) if config.emotions else None
-        self.lexical: LexicalBranch | None = None
-        if config.ngram_buckets:
-            self.lexical = LexicalBranch(config.encoder.vocab_size, config.ngram_buckets, len(config.dimensions))
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
-        """As the library does, but for the gate and the lexical table, which start at zero."""
+        """As the library does, but for the gate, which starts at zero: the plain mean."""
         super()._init_weights(module)
-        zero = {id(self.token_gate), id(self.lexical and self.lexical.table)}
-        if id(module) in zero and isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.zeros_(module.weight)
-
-    @property
-    def cuts(self) -> torch.Tensor:
-        """Ordered cuts ``(dimensions, grades - 1)``; their gaps are positive by construction."""
-        gaps = nn.functional.softplus(self.cut_gaps + 1.0)
-        return torch.cat([self.first_cut.unsqueeze(1), self.first_cut.unsqueeze(1) + gaps.cumsum(1)], dim=1)
+        if self.token_gate is not None and module is self.token_gate:
+            nn.init.zeros_(self.token_gate.weight)
 
     def token_weights(self, states: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
-        """Weight of each token ``(batch, length, dimensions or 1)``; sums to 1 over a row's tokens."""
+        """Weight of each token ``(batch, length, outputs or 1)``; sums to 1 over a row's tokens."""
         mask = token_mask.to(states.dtype).unsqueeze(-1)
         if self.token_gate is not None:
             gates = self.token_gate(states).to(states.dtype)
@@ -182,14 +130,15 @@ class KalmForScoring(PreTrainedModel):
         return mask / mask.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
     def token_shares(self, states: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
-        """Each token's share ``(batch, length, dimensions)`` of the latent; zero where ``token_mask`` is zero."""
-        return self.token_values(states).to(states.dtype) * self.token_weights(states, token_mask)
+        """Each token's share ``(batch, length, dimensions, cuts)`` of the latents; zero where ``token_mask`` is."""
+        shares = self.token_values(states).to(states.dtype) * self.token_weights(states, token_mask)
+        return shares.reshape(*shares.shape[:2], *self.cuts.shape)
 
     def shift_latents(self, amounts: torch.Tensor) -> None:
-        """Subtract ``amounts`` ``(dimensions,)`` from all latents and cuts; logits change by rounding alone."""
+        """Subtract ``amounts`` ``(dimensions, cuts)`` from all latents and cuts; logits change by rounding alone."""
         with torch.no_grad():
-            self.token_values.bias -= amounts
-            self.first_cut -= amounts
+            self.token_values.bias -= amounts.flatten()
+            self.cuts -= amounts
 
     def forward(
         self,
@@ -221,10 +170,8 @@ class KalmForScoring(PreTrainedModel):
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = states.to(self.token_values.weight.dtype)
         shares = self.token_shares(states, token_mask)
-        if self.lexical is not None:
-            shares = shares + self.lexical(input_ids, token_mask)
         latents = shares.sum(dim=1)
-        logits = latents.unsqueeze(-1) - self.cuts
+        logits = latents - self.cuts
         emotion_logits = None
         if self.emotion_head is not None:
             mask = token_mask.to(states.dtype)

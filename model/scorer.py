@@ -11,6 +11,7 @@ from model.calibration import expected_score, median_grade
 from model.checkpoint import DEFAULT_CHECKPOINT, TOKENIZER, Checkpoint
 from model.engines import Engine, load_engine
 from model.errors import CheckpointError
+from model.lexical import LexicalBranch
 from model.tokenizer import MessageTokenizer, Tokens
 from model.windows import combine_windows, window_spans
 
@@ -29,8 +30,8 @@ class DimensionScore:
         score: expected grade over the highest grade, 0..1.
         level: name of the median grade.
         grades: probability of each grade, ascending; sums to 1.
-        latent: the calibrated latent, in log-odds above an ordinary message of grade 0; the
-            explanation's shares sum to it.
+        latent: the mean of the calibrated latents of all cuts, in log-odds above an ordinary message of
+            grade 0; the explanation's shares sum to it.
     """
 
     score: float
@@ -83,7 +84,8 @@ class Scorer:
         self.engine = engine
         self._batch_tokens = batch_tokens
         calibration = [checkpoint.scoring.calibration[name] for name in checkpoint.levels]
-        self._scales = np.array([item.scale for item in calibration])
+        self._scales = np.array([item.scales for item in calibration])
+        self._lexical = LexicalBranch.read(checkpoint.directory)
         try:
             self._tokenizer = MessageTokenizer.load(checkpoint.directory / TOKENIZER)
         except Exception as error:
@@ -144,11 +146,11 @@ class Scorer:
         ]
 
     def latents(self, texts: Sequence[str]) -> np.ndarray:
-        """Uncalibrated latents ``(len(texts), dimensions)``, for calibration and evaluation."""
+        """Uncalibrated latents ``(len(texts), dimensions, cuts)``, for calibration and evaluation."""
         prepared = self.prepare(texts)
         return np.stack(
             [
-                self._combined(item, shares).sum(axis=0)
+                self._word_shares(item, shares).sum(axis=0)
                 for item, shares in zip(prepared, self._all_shares(prepared), strict=True)
             ]
         )
@@ -162,7 +164,7 @@ class Scorer:
         ]
 
     def forward(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Token shares ``(tokens, dimensions)`` of each window, in one run of the engine."""
+        """Token shares ``(tokens, dimensions, cuts)`` of each window, in one run of the engine."""
         longest = max(map(len, windows)) + 2
         length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
         ids = np.full((len(windows), length), self._tokenizer.pad_id, dtype=np.int64)
@@ -178,13 +180,25 @@ class Scorer:
 
     def finish(self, prepared: PreparedText, shares: Sequence[np.ndarray], *, explain: bool = False) -> Score:
         """The score of a text from the token shares of its windows: all that comes after the network."""
-        return self._result(prepared.tokens, self._combined(prepared, shares), len(shares), explain)
+        words = self._word_shares(prepared, shares)
+        latents = words.sum(axis=0)
+        dimensions = {
+            name: self._dimension(name, latents[row] if shares else None)
+            for row, name in enumerate(self.checkpoint.levels)
+        }
+        explanation = self._explanation(prepared.tokens, words) if explain else None
+        return Score(**dimensions, windows=len(shares), explanation=explanation)
 
-    def _combined(self, prepared: PreparedText, shares: Sequence[np.ndarray]) -> np.ndarray:
+    def _word_shares(self, prepared: PreparedText, shares: Sequence[np.ndarray]) -> np.ndarray:
+        """Each segment's share ``(segments, dimensions, cuts)`` of the latents."""
+        tokens = prepared.tokens
+        totals = np.zeros((len(tokens.segments), *self._scales.shape))
         if not shares:
-            return np.zeros((0, len(self.checkpoint.levels)))
+            return totals
         temperature = self.checkpoint.scoring.window_temperature
-        return combine_windows(list(shares), list(prepared.spans), len(prepared.tokens.ids), temperature)
+        own = combine_windows(list(shares), list(prepared.spans), len(tokens.ids), temperature)
+        np.add.at(totals, tokens.segment_of, own)
+        return totals if self._lexical is None else totals + self._lexical.shares(tokens.normalised)
 
     def _all_shares(self, prepared: Sequence[PreparedText]) -> list[list[np.ndarray]]:
         """Token shares of every window of every text, windows of like length run together."""
@@ -206,33 +220,22 @@ class Scorer:
             current.append(index)
         return [*batches, current] if current else batches
 
-    def _result(self, tokens: Tokens, shares: np.ndarray, windows: int, explain: bool) -> Score:
-        names = list(self.checkpoint.levels)
-        dimensions = {
-            name: self._dimension(name, shares[:, column].sum() if windows else None)
-            for column, name in enumerate(names)
-        }
-        explanation = _word_shares(tokens, shares * self._scales, names) if explain else None
-        return Score(**dimensions, windows=windows, explanation=explanation)
-
-    def _dimension(self, name: str, latent: float | None) -> DimensionScore:
+    def _dimension(self, name: str, latents: np.ndarray | None) -> DimensionScore:
         levels = self.checkpoint.levels[name]
-        if latent is None:
+        if latents is None:
             return DimensionScore(0.0, levels[0], (1.0, *[0.0] * (len(levels) - 1)), 0.0)
         calibration = self.checkpoint.scoring.calibration[name]
-        probabilities = calibration.grade_probabilities(np.array([latent]))
+        probabilities = calibration.grade_probabilities(latents[None])
         return DimensionScore(
             score=float(expected_score(probabilities)[0]),
             level=levels[int(median_grade(probabilities)[0])],
             grades=tuple(float(p) for p in probabilities[0]),
-            latent=float(latent * calibration.scale),
+            latent=float(np.mean(latents * calibration.scales)),
         )
 
-
-def _word_shares(tokens: Tokens, shares: np.ndarray, names: list[str]) -> tuple[WordShare, ...]:
-    totals = np.zeros((len(tokens.segments), len(names)))
-    np.add.at(totals, tokens.segment_of, shares)
-    return tuple(
-        WordShare(segment.start, segment.end, **dict(zip(names, map(float, row), strict=True)))
-        for segment, row in zip(tokens.segments, totals, strict=True)
-    )
+    def _explanation(self, tokens: Tokens, shares: np.ndarray) -> tuple[WordShare, ...]:
+        rows = (shares * self._scales).mean(axis=2).tolist()
+        return tuple(
+            WordShare(segment.start, segment.end, **dict(zip(self.checkpoint.levels, row, strict=True)))
+            for segment, row in zip(tokens.segments, rows, strict=True)
+        )

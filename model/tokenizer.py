@@ -40,15 +40,16 @@ def empty_tokenizer() -> Tokenizer:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids of one text without special tokens, and for each the index of its segment.
+    """Token ids of one text without special tokens, and for each the index of its segment in ``normalised``."""
 
-    ``normalised`` is the text as the language detector wants it.
-    """
-
-    normalised: str
+    normalised: NormalisedText
     ids: np.ndarray
     segment_of: np.ndarray
-    segments: tuple[Segment, ...]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The words and marks of the text."""
+        return self.normalised.segments
 
 
 class MessageTokenizer:
@@ -96,9 +97,9 @@ class MessageTokenizer:
         segments = normalised.segments
         if not segments or not encoding.ids:
             none = np.zeros(0, dtype=np.int64)
-            return Tokens(normalised.text, none, none, ())
+            return Tokens(normalised, none, none)
         # A piece belongs to the segment of its last character; a lone "▁" to the segment that follows it.
         ends = np.asarray([segment.out_end if self._normalised else segment.end for segment in segments])
         last = np.asarray([end - 1 for _, end in encoding.offsets])
         found = np.minimum(np.searchsorted(ends, last, side="right"), len(segments) - 1)
-        return Tokens(normalised.text, np.asarray(encoding.ids, dtype=np.int64), found, segments)
+        return Tokens(normalised, np.asarray(encoding.ids, dtype=np.int64), found)

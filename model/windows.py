@@ -30,9 +30,9 @@ def window_spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
 def combine_windows(
     shares: list[np.ndarray], spans: list[tuple[int, int]], length: int, temperature: float
 ) -> np.ndarray:
-    """Fold the windows' token shares into one array ``(length, dimensions)`` that sums to the latent.
+    """Fold the windows' token shares into one array ``(length, dimensions, cuts)`` that sums to the latents.
 
-    The latent of a text is the softmax-weighted mean of its windows' latents: one furious paragraph
+    Each latent of a text is the softmax-weighted mean of its windows' latents: one furious paragraph
     is not diluted by ten polite ones, and the sum over tokens stays exact.
     """
     if len(shares) == 1:
@@ -40,7 +40,7 @@ def combine_windows(
     latents = np.stack([window.sum(axis=0) for window in shares])
     weights = np.exp(temperature * (latents - latents.max(axis=0)))
     weights /= weights.sum(axis=0)
-    total = np.zeros((length, shares[0].shape[1]), dtype=np.float64)
+    total = np.zeros((length, *shares[0].shape[1:]), dtype=np.float64)
     for window, (start, end), weight in zip(shares, spans, weights, strict=True):
         total[start:end] += window * weight
     return total

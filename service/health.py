@@ -29,7 +29,7 @@ def scores_a_text(service: ScoringService) -> None:
     try:
         (prepared,) = service.scorer.prepare([_PROBE])
         score = service.scorer.finish(prepared, service.queue.run(prepared.windows(), service.timeout))
-        language_of(prepared.tokens.normalised)
+        language_of(prepared.tokens.normalised.text)
     except OverloadError as error:
         raise ProblemError(503, "Too much is being scored now.", headers={"Retry-After": "5"}) from error
     except Exception as error:

@@ -100,7 +100,7 @@ class ScoringService:
         if not shares:
             return problem_fields(422, "One or more fields are wrong.", UNREADABLE)
         score = self.scorer.finish(prepared, shares, explain=request.explain)
-        language = request.language or language_of(prepared.tokens.normalised)
+        language = request.language or language_of(prepared.tokens.normalised.text)
         decision = decide(score, self.thresholds, now=now, waiting_since=request.waiting_since)
         self._count(score, language, decision.priority if decision.flag else None)
         message_id = request.id or uuid.uuid4().hex

@@ -10,9 +10,13 @@ from training.metrics import expected_calibration_error, grade_metrics
 FINITE = st.floats(-1e6, 1e6)
 
 
-@given(st.lists(FINITE, min_size=1, max_size=20), st.floats(1e-3, 1e3), st.lists(FINITE, min_size=3, max_size=3))
-def test_grade_probabilities_are_probabilities(latents, scale, cuts):
-    probabilities = Calibration(scale, tuple(sorted(cuts))).grade_probabilities(np.array(latents))
+@given(
+    st.lists(st.tuples(FINITE, FINITE, FINITE), min_size=1, max_size=20),
+    st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=3),
+    st.lists(FINITE, min_size=3, max_size=3),
+)
+def test_grade_probabilities_are_probabilities(latents, scales, cuts):
+    probabilities = Calibration(tuple(scales), tuple(cuts)).grade_probabilities(np.array(latents))
     assert probabilities.shape == (len(latents), 4)
     assert np.isfinite(probabilities).all()
     assert (probabilities >= 0).all()
@@ -22,23 +26,27 @@ def test_grade_probabilities_are_probabilities(latents, scale, cuts):
 
 
 def test_a_higher_latent_never_lowers_the_score():
-    probabilities = Calibration(2.0, (-1.0, 0.5, 2.0)).grade_probabilities(np.linspace(-5, 5, 50))
+    latents = np.repeat(np.linspace(-5, 5, 50)[:, None], 3, axis=1)
+    probabilities = Calibration((2.0, 1.0, 3.0), (-1.0, 0.5, 2.0)).grade_probabilities(latents)
     assert (np.diff(expected_score(probabilities)) > 0).all()
     assert (np.diff(median_grade(probabilities)) >= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("scale", "cuts"), [(0.0, (0, 1, 2)), (-1.0, (0, 1, 2)), (1.0, (1, 0, 2)), (float("nan"), (0, 1, 2))]
-)
-def test_impossible_calibrations_are_refused(scale, cuts):
+def test_where_cuts_cross_the_upper_is_as_likely_as_the_lower():
+    probabilities = Calibration((1.0,) * 3, (0.0,) * 3).grade_probabilities(np.array([[0.0, 2.0, -1.0]]))
+    np.testing.assert_allclose(probabilities, [[0.5, 0.0, 0.5 - 1 / (1 + np.e), 1 / (1 + np.e)]])
+
+
+@pytest.mark.parametrize("scales", [(0.0, 1, 1), (1, -1.0, 1), (1, 1, float("nan")), (1, 1)])
+def test_impossible_calibrations_are_refused(scales):
     with pytest.raises(ValueError, match="calibration"):
-        Calibration(scale, cuts)
+        Calibration(scales, (0, 1, 2))
 
 
 def test_fit_recovers_the_link_that_made_the_grades():
     rng = np.random.default_rng(0)
-    latents = rng.normal(size=20_000)
-    true = Calibration(2.0, (-1.0, 0.5, 2.0))
+    latents = rng.normal(size=(20_000, 1)) * [1.0, 2.0, 0.5] + [0.0, 1.0, 2.0]
+    true = Calibration((2.0, 1.0, 4.0), (-1.0, 1.5, 10.0))
     probabilities = true.grade_probabilities(latents)
     grades = (rng.random((len(latents), 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
     fitted = fit_calibration(latents, grades).grade_probabilities(latents)

@@ -22,21 +22,22 @@ def test_unknown_pooling_is_refused():
 
 def test_shifting_latents_changes_no_logit(model):
     before = model(**batch())
-    model.shift_latents(torch.tensor([1.5, -0.5]))
+    amounts = torch.tensor([[1.5, -0.5, 0.1], [2.0, 0.0, -3.0]])
+    model.shift_latents(amounts)
     after = model(**batch())
     torch.testing.assert_close(after.logits, before.logits)
-    torch.testing.assert_close(after.latents, before.latents - torch.tensor([1.5, -0.5]))
+    torch.testing.assert_close(after.latents, before.latents - amounts)
 
 
 def test_gates_start_alike_and_weigh_the_tokens_once_learned(model):
     if model.token_gate is None:
         pytest.skip("mean pooling has no gate")
     weights = model.token_weights(torch.randn(1, 5, 16), torch.tensor([[0, 1, 1, 1, 0]]))
-    torch.testing.assert_close(weights[0, 1:4], torch.full((3, 2), 1 / 3))
+    torch.testing.assert_close(weights[0, 1:4], torch.full((3, 6), 1 / 3))
     with torch.no_grad():
         model.token_gate.weight.normal_(0, 3)
     weights = model.token_weights(torch.randn(1, 5, 16), torch.tensor([[0, 1, 1, 1, 0]]))
-    torch.testing.assert_close(weights.sum(1), torch.ones(1, 2))
+    torch.testing.assert_close(weights.sum(1), torch.ones(1, 6))
     assert (weights[:, [0, 4]] == 0).all()
     assert weights.max() > 0.5
 
@@ -68,10 +69,15 @@ def test_inner_tokens():
     assert inner_tokens(mask).tolist() == [[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
 
 
-def test_cuts_stay_ordered_whatever_the_weights(model):
+def test_each_cut_has_a_latent_of_its_own(model):
     with torch.no_grad():
-        model.cut_gaps.copy_(torch.tensor([[-20.0, 3.0], [0.0, -5.0]]))
-    assert (model.cuts.diff(dim=1) > 0).all()
+        model.token_values.weight[4] += 1.0
+    before, after = model(**batch()).latents.clone(), None
+    with torch.no_grad():
+        model.token_values.weight[4] -= 1.0
+    after = model(**batch()).latents
+    changed = (before != after).any(dim=0)
+    assert changed.tolist() == [[False, False, False], [False, True, False]]
 
 
 def test_save_and_load_give_the_same_scores(model, tmp_path):

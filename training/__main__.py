@@ -192,10 +192,10 @@ def project(
 @click.option("--messages-share", type=float, default=1.0, help="Draws of messages; the public sets have about 1.2.")
 @click.option("--emotions/--no-emotions", default=True, help="Learn emotions beside; serving does not use them.")
 @click.option(
-    "--ngram-buckets",
+    "--lexical-rows",
     type=click.IntRange(0),
-    default=524_287,
-    help="Rows for pairs of tokens in the lexical branch, a prime number; 0: no such branch.",
+    default=524_288,
+    help="Rows in the hashed table of the lexical branch; 0: no such branch.",
 )
 @click.option("--augment/--no-augment", "augmented", default=True, help="Typos, case, accents, signatures.")
 @click.option(

@@ -105,7 +105,7 @@ class TrainBatches(Dataset[Batch]):
             self._pairs = 0
         self._steps, self._batch_size, self._max_tokens = steps, batch_size, max_tokens
         self._seed, self._emotions = seed, emotions
-        self._augment = Augmentation(examples) if augmented else None
+        self.augmentation = Augmentation(examples) if augmented else None
         self._pool: tuple[int, list[list[_Row]]] = (-1, [])
 
     def __len__(self) -> int:
@@ -128,9 +128,9 @@ class TrainBatches(Dataset[Batch]):
             paired = self._draw(self._paired, _POOL * self._pairs, rng)
             changes = random.Random(f"{self._seed}-{number}")
             twins: list[Example] = []
-            if self._augment is not None:
-                chosen = [self._augment(example, changes) for example in chosen]
-                twins = [self._augment.twin(example, changes) for example in paired]
+            if self.augmentation is not None:
+                chosen = [self.augmentation(example, changes) for example in chosen]
+                twins = [self.augmentation.twin(example, changes) for example in paired]
             alone = [(row,) for row in self._rows(chosen)]
             together = list(zip(self._rows(paired), self._rows(twins), strict=True))
             batches = [

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from model.calibration import Calibration, expected_score
 
 
-def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, prior: float = 1e-3) -> Calibration:
-    """Maximum-likelihood cumulative link (McCullagh 1980) of grades ``(n,)`` on latents ``(n,)``.
+def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, prior: float = 1e-3) -> Calibration:
+    """Platt scaling (Platt 1999) of each cut, to the largest likelihood of the grades.
 
-    Platt scaling for ordered grades: one positive scale and ascending cuts. ``prior`` keeps the fit
-    finite when the grades are separable.
+    ``latents`` are ``(n, cuts)``, ``grades`` ``(n,)``. ``prior`` keeps the fit finite where a cut is separable, or
+    has nothing beyond it.
 
     Raises:
         ValueError: fewer than two different grades.
@@ -20,33 +21,25 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, top: int = 3, pr
     if len(np.unique(grades)) < 2:
         message = "calibration needs messages of at least two grades"
         raise ValueError(message)
+    fitted = [_fit_cut(latents[:, cut], grades > cut, prior) for cut in range(latents.shape[1])]
+    return Calibration(*map(tuple, zip(*fitted, strict=True)))
+
+
+def _fit_cut(latents: np.ndarray, truth: np.ndarray, prior: float) -> tuple[float, float]:
     centre, spread = float(np.mean(latents)), float(np.std(latents)) or 1.0
     standard = (latents - centre) / spread
 
-    def unpack(values: np.ndarray) -> tuple[float, np.ndarray]:
-        gaps = np.exp(np.clip(values[2:], -20, 20))
-        return float(np.exp(np.clip(values[0], -20, 20))), np.concatenate([values[1:2], values[1] + np.cumsum(gaps)])
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        scale, cut = np.exp(values[0]), values[1]
+        margins = scale * standard - cut
+        slope = (expit(margins) - truth) / len(truth)
+        total = (np.logaddexp(0, margins) - truth * margins).mean() + prior * (values @ values)
+        gradient = np.array([slope @ standard * scale, -slope.sum()]) + 2 * prior * values
+        return float(total), gradient
 
-    def loss(values: np.ndarray) -> float:
-        scale, cuts = unpack(values)
-        margins = scale * standard[:, None] - cuts
-        at_least = np.concatenate(
-            [np.ones((len(grades), 1)), 1 / (1 + np.exp(-margins)), np.zeros((len(grades), 1))], 1
-        )
-        chosen = at_least[np.arange(len(grades)), grades] - at_least[np.arange(len(grades)), grades + 1]
-        return float(-np.log(np.maximum(chosen, 1e-12)).mean() + prior * np.sum(values**2))
-
-    start = np.concatenate([[0.5, -0.5], np.zeros(top - 1)])
-    best = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-5, "fatol": 1e-8}).x
-    scale, cuts = unpack(best)
-    shift = scale * centre / spread
-    return Calibration(scale / spread, tuple(float(cut + shift) for cut in cuts))
-
-
-def calibration_loss(calibration: Calibration, latents: np.ndarray, grades: np.ndarray) -> float:
-    """Mean negative log-likelihood of ``grades`` ``(n,)``."""
-    chosen = calibration.grade_probabilities(latents)[np.arange(len(grades)), grades]
-    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+    found = minimize(loss, [0.5, 0.0], jac=True, method="L-BFGS-B", bounds=[(-10, 10), (-50, 50)]).x
+    scale = float(np.exp(found[0]))
+    return scale / spread, float(found[1] + scale * centre / spread)
 
 
 def flag_threshold(
@@ -72,5 +65,5 @@ def flag_threshold(
 
 
 def scores_of(calibration: Calibration, latents: np.ndarray) -> np.ndarray:
-    """Scores 0..1 of raw latents."""
+    """Scores 0..1 of raw latents ``(n, cuts)``."""
     return expected_score(calibration.grade_probabilities(latents))

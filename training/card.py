@@ -94,8 +94,8 @@ def _public_section(result: dict[str, Any]) -> str:
 
 
 _WEIGHTED = {
-    "mean": "their mean is the latent",
-    "gate": "their mean, weighted by a learned gate, is the latent",
+    "mean": "their mean is a latent",
+    "gate": "their mean, weighted by a learned gate, is a latent",
 }
 
 
@@ -109,12 +109,13 @@ def _projected(record: dict[str, Any]) -> str:
     )
 
 
-def _lexical(config: dict[str, Any]) -> str:
-    if not config.get("ngram_buckets"):
+def _lexical(record: dict[str, Any]) -> str:
+    rows = record["settings"].get("lexical_rows")
+    if not rows:
         return ""
     return (
-        " a linear model over tokens and pairs of\nneighbouring tokens (a table of "
-        f"{config['encoder']['vocab_size'] + config['ngram_buckets']:,} rows) adds to it;"
+        " a linear model over the character\n1-5-grams of words and pairs of neighbouring words (a hashed table of "
+        f"{rows:,} rows) adds to it;"
     )
 
 
@@ -166,9 +167,9 @@ safeguard; languages not listed; anything but messages that customers write to a
 ## Model
 
 `{encoder["model_type"]}`, {encoder["num_hidden_layers"]} layers of {encoder["hidden_size"]}, vocabulary
-{encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value a
-dimension; {_WEIGHTED[config.get("pooling", "mean")]};{_lexical(config)}
-three ordered cuts a dimension turn it into grade probabilities. Weights in half precision;
+{encoder["vocab_size"]:,} (lower-case, with markers for shouted and drawn-out words). Every token gives one value for
+each cut (grade >= 1, 2, 3) of each dimension; {_WEIGHTED[config.get("pooling", "mean")]};{_lexical(record)}
+the calibrated latents are the log-odds of the cuts. Weights in half precision;
 the serving graph `model.onnx` reads the same file.
 Directory {size / 1e6:.1f} MB. Scores of the graph and
 of torch differ by {difference["largest"]:.1e} at most and {difference["mean"]:.1e} on average (on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -12,11 +13,11 @@ import torch
 
 from model.calibration import Calibration
 from model.checkpoint import TOKENIZER, Scoring
+from model.lexical import LEXICAL
 from model.scorer import Scorer
-from model.tokenizer import MessageTokenizer
 from training.calibrate import fit_calibration, flag_threshold, scores_of
 from training.corpus import Message, sha256_of
-from training.export import export_graph, graph_difference
+from training.export import WEIGHTS, export_graph, graph_difference
 from training.lexical import lexical_latents, mix
 from training.metrics import grade_metrics
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from model.network import KalmForScoring, LexicalBranch
+    from model.lexical import LexicalBranch
+    from model.network import KalmForScoring
     from training.train import TrainSettings
 
 _OVERLAP = 32
@@ -47,20 +49,28 @@ def write_checkpoint(
     output.mkdir(parents=True, exist_ok=True)
     if tokenizer.resolve() != (output / TOKENIZER).resolve():
         shutil.copyfile(tokenizer, output / TOKENIZER)
+    (output / LEXICAL).unlink(missing_ok=True)
     final = model.cpu().eval().half()
     texts = [message.text for message in dev]
-    raw = _write_weights(final, output, settings)
+    grades = {name: np.array([getattr(message, name) for message in dev]) for name in final.config.dimensions}
+    final.save_pretrained(output)
+    export_graph(output)
+    raw = _raw_scoring(final, output, settings)
+    raw.write(output)
     latents = Scorer.load(output, threads=2).latents(texts)
-    grades = {name: np.array([getattr(message, name) for message in dev]) for name in raw.calibration}
     if lexical is not None:
-        wide = lexical_latents(lexical, texts, MessageTokenizer.load(tokenizer))
-        record["lexical_factors"] = dict(zip(grades, mix(lexical, latents, wide, list(grades.values())), strict=True))
-        final.lexical, final.config.ngram_buckets = lexical.half(), lexical.buckets
-        _write_weights(final, output, settings)
-        latents = Scorer.load(output, threads=2).latents(texts)
-    lowest = [float(latents[own == own.min(), column].mean()) for column, own in enumerate(grades.values())]
-    final.shift_latents(torch.tensor(lowest, dtype=torch.float16))
-    raw = _write_weights(final, output, settings)
+        wide = lexical_latents(lexical, texts)
+        factors = mix(lexical, latents, wide, list(grades.values()))
+        record["lexical_factors"] = factors.tolist()
+        latents = latents + factors * wide
+        lexical.write(output)
+    lowest = np.stack([latents[own == own.min(), column].mean(axis=0) for column, own in enumerate(grades.values())])
+    final.shift_latents(torch.from_numpy(lowest).half())
+    final.save_pretrained(output)
+    (output / WEIGHTS).chmod(0o644)
+    export_graph(output)
+    raw = _raw_scoring(final, output, settings)
+    raw.write(output)
     latents = Scorer.load(output, threads=2).latents(texts)
     calibrated, figures = _calibrate(raw, latents, grades, settings)
     calibrated.write(output)
@@ -70,20 +80,16 @@ def write_checkpoint(
     return figures
 
 
-def _write_weights(model: KalmForScoring, output: Path, settings: TrainSettings) -> Scoring:
-    """Weights, serving graph and a scoring file without calibration."""
-    model.save_pretrained(output)
-    (output / "model.safetensors").chmod(0o644)
-    version = sha256_of([output / "model.safetensors"])["model.safetensors"][:12]
-    names, window = model.config.dimensions, _window_tokens(model, settings)
-    raw = Scoring(
+def _raw_scoring(model: KalmForScoring, output: Path, settings: TrainSettings) -> Scoring:
+    """A scoring file without calibration; the version is a hash of all weights."""
+    hashes = sha256_of(path for path in (output / WEIGHTS, output / LEXICAL) if path.is_file())
+    version = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12]
+    cuts, names, window = model.config.grades - 1, model.config.dimensions, _window_tokens(model, settings)
+    return Scoring(
         settings.name, version,
-        {name: Calibration(1.0, (-1.0, 0.0, 1.0)) for name in names}, dict.fromkeys(names, 0.5),
+        {name: Calibration((1.0,) * cuts, (0.0,) * cuts) for name in names}, dict.fromkeys(names, 0.5),
         window_tokens=window, window_overlap=min(_OVERLAP, window // 4),
     )  # fmt: skip
-    raw.write(output)
-    export_graph(output)
-    return raw
 
 
 def _window_tokens(model: KalmForScoring, settings: TrainSettings) -> int:

@@ -1,120 +1,127 @@
-"""Fit the lexical branch: a linear ordinal model over tokens and pairs of tokens."""
+"""Fit the lexical branch: a linear model over character n-grams and pairs of words for every cut of every dimension."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+from joblib import Parallel, delayed
 from scipy import sparse
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 from scipy.special import expit
 
-from model.network import LexicalBranch, pair_rows
-from training.calibrate import calibration_loss, fit_calibration
+from model.lexical import LexicalBranch, occurrence_weights, pair_rows, word_hash, word_rows, words_of
+from model.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.tokenizer import MessageTokenizer
     from training.examples import Example
 
 _ITERATIONS = 80
-# In half precision the table must stay finite.
-_LARGEST = 3e4
+_STEPS = 127
+# Beyond this many times the encoder's spread the encoder would no longer count.
+_LARGEST_SHARE = 3.0
 
 
 def fit_lexical(
-    examples: Sequence[Example],
-    tokenizer: MessageTokenizer,
-    vocab_size: int,
-    buckets: int,
-    *,
-    prior: float = 0.1,
-    least: int = 2,
+    examples: Sequence[Example], rows: int, *, prior: float = 0.1, least: int = 2, power: float = 0.5
 ) -> LexicalBranch:
     """Fit the branch's table to the known cuts of ``examples``.
 
-    Features are a text's tokens and pairs, each by its inverse document frequency, over the root of the length of
-    the whole vector; the loss is the cross-entropy of every known cut (Rennie and Srebro 2005) with a normal prior of
-    precision ``prior`` on the weights. What fewer than ``least`` examples hold is left out.
+    Features are a text's n-grams and pairs, each by its inverse document frequency, over the norm of the whole
+    vector; the loss is the cross-entropy of each known cut by itself with a normal prior of precision ``prior`` on
+    the weights. What fewer than ``least`` examples hold is left out. ``rows`` is the size of the hashed table.
     """
-    rows = [table_rows(item.ids, vocab_size, buckets) for item in tokenizer.encode([e.text for e in examples])]
-    counts = _counts(rows, vocab_size + buckets)
-    present = np.bincount(counts.indices, minlength=counts.shape[1])
+    counts = feature_counts([example.text for example in examples], rows)
+    present = np.bincount(counts.indices, minlength=rows)
     idf = np.where(present >= least, np.log((1 + len(examples)) / (1 + present)) + 1, 0.0)
-    root = np.maximum(counts @ idf**2, 1e-6) ** 0.25
-    features = (sparse.diags(1 / root) @ counts @ sparse.diags(idf)).tocsr()
+    norm = np.maximum(counts @ idf**2, 1e-6) ** power
+    known = np.flatnonzero(idf)
+    features = (sparse.diags(1 / norm) @ counts[:, known] @ sparse.diags(idf[known])).tocsr()
     unit = np.sqrt(features.power(2).sum() / features.shape[0])
-    branch = LexicalBranch(vocab_size, buckets, 2)
-    for column, name in enumerate(("anger", "urgency")):
-        weights = _fit(features / unit, np.array([getattr(example, name) for example in examples]), prior) / unit
-        branch.table.weight.data[:, column] = torch.from_numpy(weights * idf).float()
-    branch.table.weight.data[:, -1] = torch.from_numpy(idf**2).float()
-    return branch
+    targets = np.array([[example.anger, example.urgency] for example in examples])
+    shape = targets.shape[1:]
+    fit = delayed(_fit)
+    columns = targets.reshape(len(examples), -1).T
+    weights = Parallel(n_jobs=-1)(fit(features / unit, column, prior) for column in columns)
+    table = np.zeros((rows, len(weights) + 1))
+    table[known, :-1] = np.stack(weights, axis=1) / unit * idf[known, None]
+    table[:, -1] = idf**2
+    steps = np.maximum(np.abs(table).max(axis=0), 1e-9) / _STEPS
+    return LexicalBranch(np.rint(table / steps).astype(np.int8), steps, shape, power)
 
 
-def table_rows(ids: np.ndarray, vocab_size: int, buckets: int) -> np.ndarray:
-    """Rows of a text's tokens and pairs in the branch's table."""
-    return np.concatenate([ids, pair_rows(ids[:-1], ids[1:], vocab_size, buckets)])
-
-
-def _counts(rows: Sequence[np.ndarray], width: int) -> sparse.csr_matrix:
-    ends = np.cumsum([0, *map(len, rows)])
-    values = np.ones(ends[-1])
-    counts = sparse.csr_matrix((values, np.concatenate(rows), ends), shape=(len(rows), width))
+def feature_counts(texts: Sequence[str], rows: int) -> sparse.csr_matrix:
+    """Weighted counts ``(len(texts), rows)`` of each text's n-grams and pairs of words, as the branch sees them."""
+    of_word = lru_cache(None)(lambda word: (word_hash(word), word_rows(word, rows)))
+    indices, values, ends = [], [], [0]
+    for text in texts:
+        words = words_of(normalise(text))
+        found = [of_word(word) for word in words]
+        pairs = pair_rows(np.array([hashed for hashed, _ in found], dtype=np.uint64), rows)
+        weights = occurrence_weights(words)
+        indices += [*(own for _, own in found), pairs]
+        values += [np.repeat(weights, [len(own) for _, own in found]), occurrence_weights(pairs.tolist())]
+        ends.append(ends[-1] + sum(len(own) for _, own in found) + len(pairs))
+    counts = sparse.csr_matrix((np.concatenate(values), np.concatenate(indices), ends), shape=(len(texts), rows))
     counts.sum_duplicates()
     return counts
 
 
 def _fit(features: sparse.csr_matrix, targets: np.ndarray, prior: float) -> np.ndarray:
-    """Weights ``(features,)`` of the cumulative link of ``targets`` ``(n, cuts)``, NaN where unknown."""
+    """Weights ``(features,)`` of a logistic regression on ``targets`` ``(n,)`` in 0..1, NaN where unknown."""
     known = ~np.isnan(targets)
-    some = known.any(axis=1)
-    features, known, targets = features[some], known[some], np.nan_to_num(targets[some])
-    transposed, width = features.T.tocsr(), features.shape[1]
+    features, targets = features[known], targets[known]
+    transposed = features.T.tocsr()
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, cuts = values[:width], values[width:]
-        margins = (features @ weights)[:, None] - cuts
-        total = ((np.logaddexp(0, margins) - targets * margins) * known).sum() + prior / 2 * weights @ weights
-        slope = (expit(margins) - targets) * known
-        return float(total), np.concatenate([transposed @ slope.sum(1) + prior * weights, -slope.sum(0)])
+        weights, cut = values[:-1], values[-1]
+        margins = features @ weights - cut
+        total = (np.logaddexp(0, margins) - targets * margins).sum() + prior / 2 * weights @ weights
+        slope = expit(margins) - targets
+        return float(total), np.append(transposed @ slope + prior * weights, -slope.sum())
 
-    start = np.zeros(width + targets.shape[1])
+    start = np.zeros(features.shape[1] + 1)
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
-    return np.asarray(best[:width])
+    return np.asarray(best[:-1])
 
 
-def lexical_latents(branch: LexicalBranch, texts: Sequence[str], tokenizer: MessageTokenizer) -> np.ndarray:
-    """Latents ``(len(texts), dimensions)`` of the branch alone."""
-    found = np.zeros((len(texts), branch.table.embedding_dim - 1))
-    with torch.no_grad():
-        for row, item in enumerate(tokenizer.encode(texts)):
-            if len(item.ids):
-                ids = torch.from_numpy(item.ids)[None]
-                found[row] = branch(ids, torch.ones_like(ids))[0].sum(0).numpy()
-    return found
+def lexical_latents(branch: LexicalBranch, texts: Sequence[str]) -> np.ndarray:
+    """Latents ``(len(texts), dimensions, cuts)`` of the branch alone."""
+    return np.stack([branch.shares(normalise(text)).sum(axis=0) for text in texts])
 
 
-def mix(branch: LexicalBranch, encoder: np.ndarray, lexical: np.ndarray, grades: Sequence[np.ndarray]) -> list[float]:
-    """Scale each dimension of the branch so that it best completes the encoder's latents; return the factors.
+def mix(branch: LexicalBranch, encoder: np.ndarray, lexical: np.ndarray, grades: Sequence[np.ndarray]) -> np.ndarray:
+    """Scale each output of the branch so that it best completes the encoder's latents.
 
-    The factor is that of the largest likelihood of ``grades`` (one array a dimension) given
-    ``encoder + factor * lexical``, both ``(n, dimensions)``, after calibration.
+    Of every cut the factor is that of the largest likelihood of ``grades`` (one array a dimension) given
+    ``encoder + factor * lexical``, both ``(n, dimensions, cuts)``.
+
+    Returns:
+        The factors ``(dimensions, cuts)``.
     """
-    factors = []
-    for column, own in enumerate(grades):
-        deep, wide = encoder[:, column], lexical[:, column]
-        unit = float(deep.std() / max(wide.std(), 1e-9))
-
-        def loss(factor: float, deep: np.ndarray = deep, wide: np.ndarray = wide, own: np.ndarray = own) -> float:
-            latents = deep + factor * wide
-            return calibration_loss(fit_calibration(latents, own), latents, own)
-
-        # Beyond three times the encoder's spread the encoder would no longer count.
-        factor = float(minimize_scalar(loss, bounds=(0, 3 * unit), method="bounded", options={"xatol": unit / 50}).x)
-        branch.table.weight.data[:, column] *= factor
-        factors.append(factor)
-    branch.table.weight.data.clamp_(-_LARGEST, _LARGEST)
+    factors = np.array(
+        [
+            [_factor(encoder[:, column, cut], lexical[:, column, cut], own > cut) for cut in range(encoder.shape[2])]
+            for column, own in enumerate(grades)
+        ]
+    )
+    branch.steps[:-1] *= factors.ravel()
     return factors
+
+
+def _factor(deep: np.ndarray, wide: np.ndarray, truth: np.ndarray) -> float:
+    units = np.array([max(deep.std(), 1e-9), max(wide.std(), 1e-9)])
+    features = np.stack([deep - deep.mean(), wide - wide.mean()], axis=1) / units
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        margins = features @ values[:2] - values[2]
+        slope = (expit(margins) - truth) / len(truth)
+        total = (np.logaddexp(0, margins) - truth * margins).mean()
+        return float(total), np.append(features.T @ slope, -slope.sum())
+
+    bounds = [(1e-3, None), (0, None), (None, None)]
+    own, other, _ = minimize(loss, [1.0, 1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(min(other / own, _LARGEST_SHARE) * units[0] / units[1])

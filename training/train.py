@@ -8,7 +8,7 @@ import random
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,9 +16,8 @@ import transformers
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, TrainingArguments
 
 from model.checkpoint import TOKENIZER
-from model.network import KalmConfig, KalmForScoring, LexicalBranch
+from model.network import KalmConfig, KalmForScoring
 from model.tokenizer import MessageTokenizer
-from training.augment import Augmentation
 from training.batches import EvalBatches, TrainBatches, draw_weights
 from training.corpus import MESSAGES, Message, held_out, read_messages, read_split, sha256_of, split_messages
 from training.dropout import share_dropout
@@ -29,6 +28,10 @@ from training.metrics import grade_metrics
 from training.projection import read_projected
 from training.public import read_public
 from training.retrieval import encoder_sha256
+
+if TYPE_CHECKING:
+    from model.lexical import LexicalBranch
+    from training.augment import Augmentation
 
 _log = logging.getLogger(__name__)
 # Draws of each public source, against 1 of the messages; noisy projected labels count least by size.
@@ -58,7 +61,7 @@ class TrainSettings:
     messages_share: float = 1.0
     language_alpha: float = 0.3
     emotions: bool = True
-    ngram_buckets: int = 524_287
+    lexical_rows: int = 524_288
     augmented: bool = True
     twins: float = 0.25
     flag_precision: float = 0.9
@@ -104,17 +107,13 @@ def load_base(
 ) -> KalmForScoring:
     """Put a new scoring head on an encoder from a hub id or a path; a Kalm checkpoint keeps its head.
 
-    The lexical branch of a Kalm checkpoint is left behind: it is fitted anew in the end.
-
     Raises:
         OSError: the base model cannot be found or read.
     """
     path = Path(base_model)
     names = EMOTIONS if emotions else ()
     if (path / "config.json").is_file() and '"kalm"' in (path / "config.json").read_text(encoding="utf-8"):
-        config = KalmConfig.from_pretrained(
-            base_model, emotions=names, pooling=pooling, ordinal_loss=ordinal_loss, ngram_buckets=0
-        )
+        config = KalmConfig.from_pretrained(base_model, emotions=names, pooling=pooling, ordinal_loss=ordinal_loss)
         return KalmForScoring.from_pretrained(base_model, config=config, dtype=torch.float32, **_attention())
     nested = AutoConfig.from_pretrained(base_model)
     encoder = AutoModel.from_pretrained(base_model, config=nested, dtype=torch.float32, **_attention())
@@ -200,23 +199,21 @@ def train(
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
         "log": [entry for entry in trainer.state.log_history if "eval_loss" in entry or "train_runtime" in entry],
     }
-    lexical = None
-    if settings.ngram_buckets:
-        lexical = _lexical_branch(examples, tokenizer, model.config.encoder.vocab_size, settings)
+    lexical = _lexical_branch(examples, batches.augmentation, settings) if settings.lexical_rows else None
     return write_checkpoint(model, tokenizer_path, output, settings, dev_messages, record, lexical)
 
 
 def _lexical_branch(
-    examples: list[Example], tokenizer: MessageTokenizer, vocab_size: int, settings: TrainSettings
+    examples: list[Example], augmentation: Augmentation | None, settings: TrainSettings
 ) -> LexicalBranch:
     """The lexical branch of the messages and, with augmentation, of a twin of each."""
     own = [example for example in examples if example.source == "messages"]
-    if not settings.augmented:
-        return fit_lexical(own, tokenizer, vocab_size, settings.ngram_buckets)
-    augmentation, rng = Augmentation(own), random.Random(settings.seed)
+    if augmentation is None:
+        return fit_lexical(own, settings.lexical_rows)
+    rng = random.Random(settings.seed)
     twins = [augmentation.twin(example, rng) for example in own]
     # A word of one message is most often in its twin, too; the prior is against twice the data.
-    return fit_lexical(own + twins, tokenizer, vocab_size, settings.ngram_buckets, prior=0.2, least=3)
+    return fit_lexical(own + twins, settings.lexical_rows, prior=0.2, least=3)
 
 
 def _base_record(base: Path) -> dict[str, Any]:
