@@ -15,7 +15,7 @@ from model.bulk import resume as skip_done
 from model.bulk import score_stream
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.cores import available_cores
-from model.engines import ENGINES
+from model.engines import AUTO, ENGINES
 from model.errors import ModelError
 from model.scorer import Scorer
 from model.sources import Columns, Source
@@ -36,7 +36,13 @@ def main() -> None:
 @click.option(
     "--checkpoint", default=str(DEFAULT_CHECKPOINT), show_default="the shipped one", help="Checkpoint directory."
 )
-@click.option("--engine", type=click.Choice(sorted(ENGINES)), default="onnxruntime", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice([AUTO, *sorted(ENGINES)]),
+    default=AUTO,
+    show_default=True,
+    help="What runs the network; auto: the fastest on this processor.",
+)
 @click.option(
     "--threads",
     type=click.IntRange(1, 256),

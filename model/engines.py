@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Engine(Protocol):
     """A loaded network, safe to call from several threads."""
 
     name: str
+    precision: str
 
     def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """Token shares ``(batch, length, dimensions, cuts)`` float32 of right-padded ids ``(batch, length)`` int64."""
@@ -32,6 +34,7 @@ class OnnxEngine:
     """ONNX Runtime on the CPU: portable, without torch."""
 
     name = "onnxruntime"
+    precision = "f32"
 
     def __init__(self, directory: Path, threads: int) -> None:
         # Its official builds report usage to their maker unless told not to before they are loaded.
@@ -58,6 +61,14 @@ class OnnxEngine:
         return np.asarray(self._session.run(["shares"], inputs)[0])
 
 
+def _quiet_openvino() -> Any:
+    """OpenVINO, which would report its import to its maker and keep an id in the home directory."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 class OpenVinoEngine:
     """OpenVINO on x86 and ARM: computes in bfloat16 where the processor can, from the same graph."""
 
@@ -65,14 +76,14 @@ class OpenVinoEngine:
 
     def __init__(self, directory: Path, threads: int) -> None:
         try:
-            import openvino
+            openvino = _quiet_openvino()
         except ImportError as error:
             message = "the engine openvino is not installed; use onnxruntime or install what requirements.txt lists"
             raise CheckpointError(message) from error
 
         path = directory / GRAPH
         core = openvino.Core()
-        self.precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+        self.precision = "bf16" if _BF16 in core.get_property("CPU", _CAPABILITIES) else "f32"
         options = {
             "INFERENCE_PRECISION_HINT": self.precision,
             "INFERENCE_NUM_THREADS": threads,
@@ -100,6 +111,7 @@ class TorchEngine:
     """The reference: the ``transformers`` model itself; needs torch."""
 
     name = "torch"
+    precision = "f32"
 
     def __init__(self, directory: Path, threads: int) -> None:
         try:
@@ -123,19 +135,30 @@ class TorchEngine:
         return np.asarray(output.shares.numpy())
 
 
+_CAPABILITIES, _BF16 = "OPTIMIZATION_CAPABILITIES", "BF16"
+AUTO = "auto"
 ENGINES = {engine.name: engine for engine in (OnnxEngine, OpenVinoEngine, TorchEngine)}
 
 
+def best_engine() -> str:
+    """The fastest engine for this processor: OpenVINO where it computes in bfloat16, else ONNX Runtime."""
+    try:
+        return "openvino" if _BF16 in _quiet_openvino().Core().get_property("CPU", _CAPABILITIES) else "onnxruntime"
+    except (ImportError, RuntimeError):
+        return "onnxruntime"
+
+
 def load_engine(directory: Path, name: str, threads: int) -> Engine:
-    """Load an engine by name.
+    """Load an engine by name, or with ``auto`` the best one for this processor.
 
     Raises:
         CheckpointError: the checkpoint has no such engine's files, or they cannot be loaded.
         ValueError: no such engine.
     """
-    if name not in ENGINES:
-        message = f"unknown engine {name!r}; choose one of {', '.join(ENGINES)}"
+    chosen = best_engine() if name == AUTO else name
+    if chosen not in ENGINES:
+        message = f"unknown engine {name!r}; choose one of {', '.join((AUTO, *ENGINES))}"
         raise ValueError(message)
-    engine = ENGINES[name](directory, threads)
-    _log.debug("loaded engine %s with %d threads", name, threads)
+    engine = ENGINES[chosen](directory, threads)
+    _log.debug("loaded engine %s (%s) with %d threads", chosen, engine.precision, threads)
     return engine

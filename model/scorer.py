@@ -9,7 +9,7 @@ import numpy as np
 
 from model.calibration import expected_score, median_grade
 from model.checkpoint import DEFAULT_CHECKPOINT, TOKENIZER, Checkpoint
-from model.engines import Engine, load_engine
+from model.engines import AUTO, Engine, load_engine
 from model.errors import CheckpointError
 from model.lexical import LexicalBranch
 from model.tokenizer import MessageTokenizer, Tokens
@@ -94,13 +94,13 @@ class Scorer:
 
     @classmethod
     def load(
-        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = "onnxruntime", threads: int = 1
+        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1
     ) -> Scorer:
         """Load a checkpoint and its engine.
 
         Args:
             directory: a checkpoint directory.
-            engine: ``onnxruntime`` or ``torch``.
+            engine: ``auto``, ``openvino``, ``onnxruntime`` or ``torch``.
             threads: threads of the engine for one call.
 
         Raises:

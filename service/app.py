@@ -73,7 +73,8 @@ def create_app(settings: Settings, scorer: Scorer) -> KalmApp:
     scores_a_text(service)
     if not settings.api_keys:
         _log.warning("no KALM_API_KEYS set: everyone who can reach this address may use it")
-    _log.info("ready", extra={"model": scorer.name, "model_version": scorer.version, "engine": scorer.engine.name})
+    engine = {"engine": scorer.engine.name, "precision": scorer.engine.precision}
+    _log.info("ready", extra={"model": scorer.name, "model_version": scorer.version, **engine})
     return app
 
 

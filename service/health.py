@@ -52,7 +52,13 @@ def health_routes(service: ScoringService) -> APIBlueprint:
         scores_a_text(service)
         scorer = service.scorer
         return jsonify(
-            {"status": "ready", "model": scorer.name, "model_version": scorer.version, "engine": scorer.engine.name}
+            {
+                "status": "ready",
+                "model": scorer.name,
+                "model_version": scorer.version,
+                "engine": scorer.engine.name,
+                "precision": scorer.engine.precision,
+            }
         )
 
     @health.get("/metrics", summary="Metrics for Prometheus")

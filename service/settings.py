@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each loads the checkpoint.")
     threads: int = Field(64, ge=1, le=256, description="Requests that one worker serves at a time.")
     checkpoint: Path = Field(DEFAULT_CHECKPOINT, description="Checkpoint directory.")
-    engine: Literal["onnxruntime", "torch"] = Field("onnxruntime", description="What runs the network.")
+    engine: Literal["auto", "openvino", "onnxruntime", "torch"] = Field(
+        "auto", description="What runs the network; `auto`: the fastest on this processor."
+    )
     engine_threads: int = Field(1, ge=1, le=64, description="Threads of one run of the engine.")
     engine_streams: int = Field(
         0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: one for each of its cores."

@@ -84,7 +84,7 @@ def tiny_checkpoint(tmp_path_factory, tiny_base, tiny_data):
 
 @pytest.fixture(scope="session")
 def scorer(tiny_checkpoint):
-    return Scorer.load(tiny_checkpoint)
+    return Scorer.load(tiny_checkpoint, engine="onnxruntime")
 
 
 @pytest.fixture

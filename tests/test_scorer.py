@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from nasty import NASTY
 
-from model.engines import load_engine
+from model.engines import best_engine, load_engine
 from model.errors import CheckpointError
 from model.scorer import Scorer
 from training.export import graph_difference
@@ -82,9 +82,10 @@ def test_levels_come_from_the_checkpoint(scorer, tiny_checkpoint):
 
 def test_graph_and_torch_agree(tiny_checkpoint):
     assert graph_difference(tiny_checkpoint) < 1e-4
-    graph, torch = (Scorer.load(tiny_checkpoint, engine=name) for name in ("onnxruntime", "torch"))
-    for a, b in zip(graph.score(TEXTS), torch.score(TEXTS), strict=True):
-        assert a.anger.score == pytest.approx(b.anger.score, abs=1e-4)
+    torch = Scorer.load(tiny_checkpoint, engine="torch").score(TEXTS)
+    for name, tolerance in (("onnxruntime", 1e-4), ("openvino", 0.02)):
+        for a, b in zip(Scorer.load(tiny_checkpoint, engine=name).score(TEXTS), torch, strict=True):
+            assert a.anger.score == pytest.approx(b.anger.score, abs=tolerance)
 
 
 def test_graph_holds_no_second_copy_of_the_weights(tiny_checkpoint):
@@ -121,9 +122,24 @@ def test_unknown_engine(tiny_checkpoint):
         load_engine(tiny_checkpoint, "abacus", 1)
 
 
-def test_loading_reports_nothing_to_anyone(tiny_checkpoint, tmp_path):
+@pytest.mark.parametrize(("capabilities", "expected"), [(["FP32", "BF16"], "openvino"), (["FP32"], "onnxruntime")])
+def test_the_engine_follows_the_processor(monkeypatch, capabilities, expected):
+    openvino = pytest.importorskip("openvino")
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: capabilities)
+    assert best_engine() == expected
+
+
+def test_without_openvino_there_is_the_portable_engine(monkeypatch, tiny_checkpoint):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert load_engine(tiny_checkpoint, "auto", 1).name == "onnxruntime"
+    with pytest.raises(CheckpointError, match="not installed"):
+        load_engine(tiny_checkpoint, "openvino", 1)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_loading_reports_nothing_to_anyone(tiny_checkpoint, tmp_path, engine):
     """ONNX Runtime's telemetry would leave a device id in the home directory."""
-    code = "import sys; from model.scorer import Scorer; Scorer.load(sys.argv[1]).score(['Hello'])"
+    code = f"import sys; from model.scorer import Scorer; Scorer.load(sys.argv[1], engine={engine!r}).score(['Hello'])"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))} | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code, str(tiny_checkpoint)], env=environment, cwd=ROOT, check=True)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -217,7 +217,7 @@ flagged, precision {flags["precision"]:.1%}, recall {flags["recall"]:.1%} of tho
 ({flags["needed"]:.0%} of all).
 
 {explanations}
-Speed ({speed["processor"]}; {speed["threads"]} threads), tokenisation included:
+Speed ({speed["processor"]}; {speed["engine"]}; {speed["threads"]} threads), tokenisation included:
 {speed["bulk_per_second"]:.0f} dev messages a second in bulk; one message alone takes
  {speed["p50_ms"]:.1f} ms (median), {speed["p95_ms"]:.1f} ms (95th percentile).
 

@@ -57,7 +57,7 @@ def write_checkpoint(
     export_graph(output)
     raw = _raw_scoring(final, output, settings)
     raw.write(output)
-    latents = Scorer.load(output, threads=2).latents(texts)
+    latents = Scorer.load(output, engine="onnxruntime", threads=2).latents(texts)
     if lexical is not None:
         wide = lexical_latents(lexical, texts)
         factors = mix(lexical, latents, wide, list(grades.values()))
@@ -71,7 +71,7 @@ def write_checkpoint(
     export_graph(output)
     raw = _raw_scoring(final, output, settings)
     raw.write(output)
-    latents = Scorer.load(output, threads=2).latents(texts)
+    latents = Scorer.load(output, engine="onnxruntime", threads=2).latents(texts)
     calibrated, figures = _calibrate(raw, latents, grades, settings)
     calibrated.write(output)
     record["graph_difference"] = graph_difference(output)

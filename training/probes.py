@@ -49,6 +49,7 @@ def speed(scorer: Scorer, texts: Sequence[str], threads: int, alone: int = 200) 
         "p50_ms": float(p50),
         "p95_ms": float(p95),
         "processor": processor(),
+        "engine": f"{scorer.engine.name}, {scorer.engine.precision}",
         "threads": threads,
     }
 
