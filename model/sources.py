@@ -62,6 +62,7 @@ class Source:
     def __init__(self, path: str, columns: Columns) -> None:
         self._columns = columns
         self._raw: IO[bytes] | None = None
+        self._decoded: TextIOWrapper | None = None
         self._rows = 0
         self.size: int | None = None
         self._open = self._lines
@@ -92,6 +93,8 @@ class Source:
         except (OSError, EOFError, lzma.LZMAError, csv.Error) as error:
             message = f"the file is damaged: {error}" if not isinstance(error, csv.Error) else f"not valid CSV: {error}"
             raise SourceError(message) from error
+        finally:
+            self.close()
 
     @property
     def counts_rows(self) -> bool:
@@ -106,14 +109,23 @@ class Source:
         return self._raw.tell() if not self._raw.closed else self.size or 0
 
     def close(self) -> None:
-        """Close the file."""
-        if self._raw is not None and self._raw is not sys.stdin.buffer:
-            self._raw.close()
+        """Close the file; standard input stays open."""
+        if self._raw is None:
+            return
+        if self._raw is sys.stdin.buffer:
+            if self._decoded is not None:
+                self._decoded.detach()
+                self._decoded = None
+            return
+        if self._decoded is not None:
+            self._decoded.close()
+        self._raw.close()
 
     def _text(self, newline: str | None) -> TextIOWrapper:
         assert self._raw is not None  # noqa: S101  opened by __init__ for every format but Parquet
         binary = self._opener(self._raw) if self._opener else self._raw
-        return TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline=newline)
+        self._decoded = TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline=newline)
+        return self._decoded
 
     def _lines(self) -> Iterator[Record]:
         for number, line in enumerate(self._text(None), 1):

@@ -45,7 +45,7 @@ def test_bad_lines_do_not_sink_the_rest(run):
     replies = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == 1
     assert ["error" in reply for reply in replies] == [True, True, True, True, False, False]
-    assert "4 line(s)" in result.stderr
+    assert "4 message(s)" in result.stderr
 
 
 def test_odd_ids_and_a_byte_order_mark(run):

@@ -215,11 +215,11 @@ class BrokenScorer:
     def __getattr__(self, name):
         return getattr(self._scorer, name)
 
-    def score(self, texts, **kwargs):
+    def forward(self, windows):
         if self.broken:
-            message = f"cannot score {texts}"
+            message = "cannot score a secret"
             raise RuntimeError(message)
-        return self._scorer.score(texts, **kwargs)
+        return self._scorer.forward(windows)
 
 
 def test_a_failing_model_is_not_ready_and_leaks_nothing(scorer, caplog):
@@ -311,11 +311,11 @@ class WaitingScorer(BrokenScorer):
         super().__init__(scorer)
         self.started, self.go = threading.Event(), threading.Event()
 
-    def score(self, texts, **kwargs):
+    def prepare(self, texts):
         if texts[0].startswith("hold"):
             self.started.set()
             self.go.wait(10)
-        return self._scorer.score(texts, **kwargs)
+        return self._scorer.prepare(texts)
 
 
 def test_beyond_the_limit_is_503_with_retry_after(scorer):
