@@ -27,9 +27,9 @@ class Calibration:
     def grade_probabilities(self, latents: np.ndarray) -> np.ndarray:
         """Probabilities ``(n, grades)`` of raw latents ``(n, grades - 1)``; rows sum to one."""
         margins = np.clip(np.asarray(latents, dtype=np.float64) * self.scales - np.asarray(self.cuts), -60, 60)
-        at_least = np.minimum.accumulate(1 / (1 + np.exp(-margins)), axis=1)
+        beyond = np.minimum.accumulate(1 / (1 + np.exp(-margins)), axis=1)
         ones, zeros = np.ones((len(margins), 1)), np.zeros((len(margins), 1))
-        bounded = np.concatenate([ones, at_least, zeros], axis=1)
+        bounded = np.concatenate([ones, beyond, zeros], axis=1)
         return bounded[:, :-1] - bounded[:, 1:]
 
 
@@ -39,7 +39,11 @@ def expected_score(probabilities: np.ndarray) -> np.ndarray:
     return np.clip(probabilities @ np.arange(top + 1) / top, 0.0, 1.0)
 
 
+def at_least(probabilities: np.ndarray) -> np.ndarray:
+    """P(grade >= 1, 2, …) ``(n, grades - 1)`` of grade probabilities ``(n, grades)``."""
+    return np.asarray(np.cumsum(probabilities[:, :0:-1], axis=1)[:, ::-1])
+
+
 def median_grade(probabilities: np.ndarray) -> np.ndarray:
     """The highest grade k with ``P(grade >= k) >= 1/2``, ``(n,)`` whole numbers."""
-    at_least = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
-    return (at_least[:, 1:] >= 0.5).sum(axis=1)
+    return np.asarray((at_least(probabilities) >= 0.5).sum(axis=1))

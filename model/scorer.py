@@ -93,9 +93,7 @@ class Scorer:
             raise CheckpointError(message) from error
 
     @classmethod
-    def load(
-        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1
-    ) -> Scorer:
+    def load(cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1) -> Scorer:
         """Load a checkpoint and its engine.
 
         Args:

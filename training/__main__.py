@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from model.checkpoint import DEFAULT_CHECKPOINT
+from model.engines import AUTO, ENGINES
 from model.errors import ModelError
 from model.scorer import Scorer
 
@@ -150,7 +151,7 @@ def project(
     from training.projection import project as run
 
     try:
-        scorer = Scorer.load(checkpoint, threads=threads)
+        scorer = Scorer.load(checkpoint, engine="onnxruntime", threads=threads)
         chosen = [code for code in _chosen_languages(languages) if code != "en"]
         count = run(scorer, data_dir, output, chosen, candidates=candidates, kept=kept, seed=seed)
     except (ModelError, ValueError, FileNotFoundError) as error:
@@ -236,7 +237,10 @@ def train(
         data=tuple(str(path) for path in data),
         projected=str(projected) if projected else "",
     )
-    figures = run(settings, output, data_dir, resume=resume)
+    try:
+        figures = run(settings, output, data_dir, resume=resume)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps(figures, indent=2))
 
 
@@ -246,13 +250,14 @@ def train(
               help="JSON-lines file of graded messages; repeatable. [default: the project's own]")  # fmt: skip
 @click.option("--report", type=_PATH, default=None, help="Folder for report.json, report.md and calibration.png.")
 @click.option("--threads", type=click.IntRange(1, 64), default=2)
-def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int) -> None:
+@click.option("--engine", type=click.Choice([AUTO, *sorted(ENGINES)]), default=AUTO, show_default=True)
+def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int, engine: str) -> None:
     """Measure a checkpoint on the dev part, beside a TF-IDF and a keyword baseline."""
     from training.evaluate import evaluate as run
     from training.report import render
 
     try:
-        scorer = Scorer.load(checkpoint, threads=threads)
+        scorer = Scorer.load(checkpoint, engine=engine, threads=threads)
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     click.echo(render(run(scorer, report, data, threads=threads)))
@@ -268,7 +273,7 @@ def benchmarks(checkpoint: Path, data_dir: Path, split: str, report: Path | None
     from training.benchmarks import render_benchmarks, run_benchmarks
 
     try:
-        result = run_benchmarks(Scorer.load(checkpoint, threads=2), data_dir, split)
+        result = run_benchmarks(Scorer.load(checkpoint, engine="onnxruntime", threads=2), data_dir, split)
     except (ModelError, ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     if report is not None:

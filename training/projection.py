@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
+from model.calibration import at_least
 from training.examples import Example
 from training.parallel import read_parallel
 
@@ -66,24 +68,32 @@ def project(
 
 def _cuts(score: Score) -> list[list[float]]:
     """P(grade >= 1, 2, 3) of each dimension."""
-    return [list(np.cumsum(own.grades[::-1])[::-1][1:]) for own in (score.anger, score.urgency)]
+    return [at_least(np.array([own.grades]))[0].tolist() for own in (score.anger, score.urgency)]
 
 
 def read_projected(path: Path) -> Iterator[Example]:
     """Read what :func:`project` wrote.
 
     Raises:
-        ValueError: a line is not of that form.
+        ValueError: the file is damaged, or a line is not of that form.
     """
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-                anger, urgency = (_checked(row[name]) for name in ("anger", "urgency"))
-                yield Example(f"projected-{number}", row["text"], row["language"], "projected", anger, urgency)
-            except (ValueError, KeyError, TypeError) as error:
-                message = f"{path}:{number}: not a projected sentence"
-                raise ValueError(message) from error
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                yield _example(path, number, line)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        message = f"cannot read {path}: not a whole file of `python -m training project`"
+        raise ValueError(message) from error
+
+
+def _example(path: Path, number: int, line: str) -> Example:
+    try:
+        row = json.loads(line)
+        anger, urgency = (_checked(row[name]) for name in ("anger", "urgency"))
+        return Example(f"projected-{number}", row["text"], row["language"], "projected", anger, urgency)
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{path}:{number}: not a projected sentence"
+        raise ValueError(message) from error
 
 
 def _checked(values: Sequence[float]) -> tuple[float, float, float]:
