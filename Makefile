@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= ../shared/data
 STEPS ?= 2300
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run test lint format distil train evaluate benchmarks clean
+.PHONY: help install install-train run test lint format distil train evaluate benchmarks bench clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,13 @@ evaluate: $(VENV)/.dev ## Measure the shipped checkpoint; the report goes to rep
 
 benchmarks: $(VENV)/.dev ## Measure the shipped checkpoint on public sets (DATA_DIR)
 	$(BIN)/python -m training benchmarks --data-dir $(DATA_DIR) --report reports/kalm-mini
+
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	touch $@
+
+bench: $(VENV)/.bench ## Measure speed beside peers on this machine (needs wrk); the page goes to docs/
+	$(BIN)/python -m benchmarks --report docs/benchmarks.md
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

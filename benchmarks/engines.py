@@ -23,7 +23,6 @@ CHECKPOINT = Path("model/checkpoints/kalm-mini")
 PLAIN = Path("runs/bench/plain")
 BULK, ALONE = 1_024, 200
 _REPEATS = 3
-Score = "Callable[[Sequence[str]], object]"
 
 
 def _kalm(engine: str, threads: int, streams: int) -> Callable[[Sequence[str]], object]:
@@ -99,7 +98,8 @@ def measure_all(names: Sequence[str] = tuple(ENGINES)) -> dict[str, dict[str, fl
     """Measure engines, one process each; an engine that cannot run is left out with a word on stderr."""
     results = {}
     for name in names:
-        process = subprocess.run([sys.executable, "-m", "benchmarks.engines", name], capture_output=True, text=True, check=False)  # noqa: S603  # fmt: skip
+        command = [sys.executable, "-m", "benchmarks.engines", name]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if process.returncode:
             sys.stderr.write(f"{name}: {process.stderr.strip().splitlines()[-1:]}\n")
             continue

@@ -24,16 +24,22 @@ def write_report(result: dict[str, Any], path: Path) -> None:
     path.write_text(render(result, plot.name), encoding="utf-8")
 
 
+_INTRODUCTION = """Written by `make bench`, all in one run on one machine; run it on yours. The messages are the dev
+part of the corpus; tokenisation is included everywhere. Peers run the same encoder under BERT's own classification head.
+"""
+
+
 def render(result: dict[str, Any], plot: str) -> str:
     """The page."""
     machine = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     parts = [
         "# Benchmarks\n",
-        "Written by `make bench`, all in one run on one machine; run it on yours. The messages are the dev part of the "
-        "corpus; tokenisation is included everywhere. Peers run the same encoder under BERT's own classification head.\n",
-        f"{machine['processor']}, {machine['cores']} cores ({', '.join(machine['flags'])}), {machine['date']}. "
-        f"Python {machine['python']}; {versions}.\n",
+        _INTRODUCTION,
+        (
+            f"{machine['processor']}, {machine['cores']} cores ({', '.join(machine['flags'])}), {machine['date']}. "
+            f"Python {machine['python']}; {versions}.\n"
+        ),
     ]
     if result["engines"]:
         parts += ["## Bare engines\n", _engines(result["engines"])]

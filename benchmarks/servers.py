@@ -70,7 +70,7 @@ def servers(plain: Path, *, workers: int = 2) -> list[Server]:
                 "error",
             ),
             env=one_thread,
-        ),  # fmt: skip
+        ),
         Server("litserve", (python, "-m", f"{_PEERS}.litserve_pipeline", str(PORT)), env=one_thread),
         Server(
             "mosec",
@@ -98,7 +98,7 @@ def servers(plain: Path, *, workers: int = 2) -> list[Server]:
             path="/classify",
             env={"OMP_NUM_THREADS": "2", "DO_NOT_TRACK": "1"},
             body='{"model": "plain", "input": [%s]}',
-        ),  # fmt: skip
+        ),
     ]
 
 
@@ -127,7 +127,7 @@ def running(server: Server) -> Iterator[tuple[int, float]]:
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://127.0.0.1:{PORT}{server.path}",
         server.request("Waar blijft mijn pakket?").encode(),
         {"Content-Type": "application/json"},
@@ -138,7 +138,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(request, timeout=30):  # noqa: S310
                 return
         except urllib.error.HTTPError as error:
-            if error.code != 503:  # noqa: PLR2004
+            if error.code != 503:
                 message = f"{server.name} answers {error.code}"
                 raise RuntimeError(message) from error
         except OSError:
