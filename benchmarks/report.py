@@ -25,7 +25,8 @@ def write_report(result: dict[str, Any], path: Path) -> None:
 
 
 _INTRODUCTION = """Written by `make bench`, all in one run on one machine; run it on yours. The messages are the dev
-part of the corpus; tokenisation is included everywhere. Peers run the same encoder under BERT's own classification head.
+part of the corpus; tokenisation is included everywhere. Peers run the same encoder under BERT's own classification
+head.
 """
 
 
