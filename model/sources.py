@@ -83,7 +83,11 @@ class Source:
             self._open = self._table
         elif kind[0] == ".parquet":
             self._open = self._parquet
-            self._file = _parquet_file(path, columns)
+            try:
+                self._file = _parquet_file(path, columns)
+            except SourceError:
+                self.close()
+                raise
             self.size = self._file.metadata.num_rows
 
     def __iter__(self) -> Iterator[Record]:

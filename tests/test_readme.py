@@ -1,5 +1,6 @@
 """What the README promises, run as a reader would."""
 
+import gzip
 import json
 import os
 import re
@@ -49,7 +50,7 @@ def test_curl_gets_the_shown_reply(port):
         assert reply.pop(moving)
         assert shown.pop(moving)
     for name, value in shown.items():
-        assert reply[name] == (pytest.approx(value, abs=2e-3) if name not in ("reasons", "windows") else value), name
+        assert reply[name] == (pytest.approx(value, abs=0.01) if name not in ("reasons", "windows") else value), name
     assert set(reply) == set(shown)
 
 
@@ -58,8 +59,19 @@ def test_the_command_line_of_the_readme():
     assert 0 <= json.loads(done.stdout)["anger"] <= 1
 
 
+def test_the_bulk_command_of_the_readme(tmp_path):
+    with gzip.open(tmp_path / "archive.csv.gz", "wt") as file:
+        file.write("id,body\n7,Waar blijft mijn pakket?\n8,ok\n")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for _ in range(2):
+        subprocess.run(["bash", "-c", COMMANDS[3]], check=True, cwd=tmp_path, env=environment)
+        replies = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+        assert [reply["id"] for reply in replies] == ["7", "8"]
+
+
 def test_every_shell_block_is_tried_here():
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4
 
 
 def test_every_route_is_named(port):

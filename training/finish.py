@@ -80,10 +80,15 @@ def write_checkpoint(
     return figures
 
 
+def weights_version(directory: Path) -> str:
+    """Twelve hexadecimal digits of a hash of all weights, those of the lexical branch among them."""
+    hashes = sha256_of(path for path in (directory / WEIGHTS, directory / LEXICAL) if path.is_file())
+    return hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12]
+
+
 def _raw_scoring(model: KalmForScoring, output: Path, settings: TrainSettings) -> Scoring:
-    """A scoring file without calibration; the version is a hash of all weights."""
-    hashes = sha256_of(path for path in (output / WEIGHTS, output / LEXICAL) if path.is_file())
-    version = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12]
+    """A scoring file without calibration."""
+    version = weights_version(output)
     cuts, names, window = model.config.grades - 1, model.config.dimensions, _window_tokens(model, settings)
     return Scoring(
         settings.name, version,
