@@ -29,7 +29,7 @@ def _kalm(engine: str, threads: int, streams: int) -> Callable[[Sequence[str]], 
     """Kalm's scorer; ``streams`` batches at once, each on ``threads`` threads."""
     from model.scorer import Scorer
 
-    scorer = Scorer.load(CHECKPOINT, engine=engine, threads=threads)
+    scorer = Scorer.load(CHECKPOINT, engine=engine, threads=threads, streams=streams)
     pool = ThreadPoolExecutor(streams)
 
     def run(texts: Sequence[str]) -> object:

@@ -93,11 +93,10 @@ def score(
             target: TextIO = sys.stdout
             if output is not None:
                 target = stack.enter_context(output.open("a" if resume else "w", encoding="utf-8"))
-            scorer = Scorer.load(checkpoint, engine=engine, threads=1)
+            streams = threads or available_cores()
+            scorer = Scorer.load(checkpoint, engine=engine, threads=1, streams=streams)
             failed = 0
-            for reply in score_stream(
-                scorer, _shown(records, source, done), streams=threads or available_cores(), explain=explain
-            ):
+            for reply in score_stream(scorer, _shown(records, source, done), streams=streams, explain=explain):
                 failed += "error" in reply
                 target.write(json.dumps(reply, ensure_ascii=False) + "\n")
             target.flush()

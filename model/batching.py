@@ -22,9 +22,11 @@ _log = logging.getLogger(__name__)
 # Runs for single messages in a row before one run for bulk, while both wait.
 _PATIENCE = 3
 # Before anything was measured.
-_FIRST_RATE = 2_000.0
+_FIRST_RATE = 8_000.0
 _SMOOTHING = 0.1
 _FAR = 1 << 30
+# Least share of a run that is text, not padding.
+_TEXT_SHARE = 0.8
 
 
 @dataclass(slots=True, eq=False)
@@ -88,18 +90,23 @@ class _Lane:
         self.tokens += sum(unit.length for unit in own)
 
     def take(self, tokens: int, clock: float) -> list[_Unit]:
-        """The window whose turn it is, and as many of like length as fit into ``tokens`` with their padding."""
+        """The window whose turn it is, and those of like length that fit into ``tokens`` with little padding.
+
+        The number is a power of two: each new shape costs the engine a compilation.
+        """
         anchor = self._anchor(clock)
         if anchor is None:
             return []
-        batch, longest = [anchor], anchor.length
+        batch, longest, text = [anchor], anchor.length, anchor.length
         for unit in self._nearest(anchor):
             widest = max(longest, unit.length)
-            if widest * (len(batch) + 1) > tokens:
+            padded = widest * (len(batch) + 1)
+            if padded > tokens or padded * _TEXT_SHARE > text + unit.length:
                 break
             if _alive(unit.ticket, clock):
                 batch.append(unit)
-                longest = widest
+                longest, text = widest, text + unit.length
+        batch = batch[: 1 << (len(batch).bit_length() - 1)]
         for unit in batch:
             self._remove(unit)
         return batch
@@ -162,6 +169,8 @@ class BatchingQueue:
         batch_tokens: tokens in a run for single messages, padding included.
         bulk_tokens: the same for bulk.
         max_tokens: tokens that may wait; a ticket beyond it is refused unless nothing else waits.
+        max_wait: seconds that a single ticket may have to wait for what is before it; beyond it is refused.
+        bulk_wait: the same for bulk.
         single_windows: a ticket with at most so many windows counts as single.
     """
 
@@ -173,11 +182,14 @@ class BatchingQueue:
         batch_tokens: int = 2_048,
         bulk_tokens: int = 1_024,
         max_tokens: int = 200_000,
+        max_wait: float = 0.4,
+        bulk_wait: float = 5.0,
         single_windows: int = 2,
     ) -> None:
         self._forward = forward
         self._batch_tokens, self._bulk_tokens = batch_tokens, bulk_tokens
         self._max_tokens, self._single_windows = max_tokens, single_windows
+        self._max_wait, self._bulk_wait, self._streams = max_wait, bulk_wait, streams
         self._single, self._bulk = _Lane(), _Lane()
         self._changed = threading.Condition()
         self._order = 0
@@ -228,11 +240,14 @@ class BatchingQueue:
             if self._closed:
                 raise OverloadError(1.0)
             waiting = self._single.tokens + self._bulk.tokens
-            if waiting and waiting + sum(lengths) > self._max_tokens:
-                raise OverloadError(waiting / self._rate)
+            single = len(lengths) <= self._single_windows
+            seconds = (self._single.tokens if single else waiting) / (self._rate * self._streams)
+            too_long = seconds > (self._max_wait if single else self._bulk_wait)
+            if waiting and (too_long or waiting + sum(lengths) > self._max_tokens):
+                raise OverloadError(waiting / (self._rate * self._streams))
             units = [_Unit(ticket, i, self._order + i, length) for i, length in enumerate(lengths)]
             self._order += len(units)
-            lane = self._single if len(units) <= self._single_windows else self._bulk
+            lane = self._single if single else self._bulk
             lane.add(units)
             self._changed.notify(min(len(units), len(self._threads)))
 

@@ -36,7 +36,8 @@ class OnnxEngine:
     name = "onnxruntime"
     precision = "f32"
 
-    def __init__(self, directory: Path, threads: int) -> None:
+    def __init__(self, directory: Path, threads: int, streams: int = 1) -> None:
+        del streams  # a session serves as many callers as there are, each with the threads of one run
         # Its official builds report usage to their maker unless told not to before they are loaded.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
@@ -74,7 +75,7 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, directory: Path, threads: int) -> None:
+    def __init__(self, directory: Path, threads: int, streams: int = 1) -> None:
         try:
             openvino = _quiet_openvino()
         except ImportError as error:
@@ -86,8 +87,9 @@ class OpenVinoEngine:
         self.precision = "bf16" if _BF16 in core.get_property("CPU", _CAPABILITIES) else "f32"
         options = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads * streams,
+            # Requests of one stream wait for each other.
+            "NUM_STREAMS": streams,
             # Pinned threads of several workers would meet on the same cores.
             "ENABLE_CPU_PINNING": False,
         }
@@ -113,7 +115,8 @@ class TorchEngine:
     name = "torch"
     precision = "f32"
 
-    def __init__(self, directory: Path, threads: int) -> None:
+    def __init__(self, directory: Path, threads: int, streams: int = 1) -> None:
+        del streams
         try:
             import torch
 
@@ -148,8 +151,10 @@ def best_engine() -> str:
         return "onnxruntime"
 
 
-def load_engine(directory: Path, name: str, threads: int) -> Engine:
+def load_engine(directory: Path, name: str, threads: int, streams: int = 1) -> Engine:
     """Load an engine by name, or with ``auto`` the best one for this processor.
+
+    ``streams`` runs at once, each on ``threads`` threads.
 
     Raises:
         CheckpointError: the checkpoint has no such engine's files, or they cannot be loaded.
@@ -159,6 +164,6 @@ def load_engine(directory: Path, name: str, threads: int) -> Engine:
     if chosen not in ENGINES:
         message = f"unknown engine {name!r}; choose one of {', '.join((AUTO, *ENGINES))}"
         raise ValueError(message)
-    engine = ENGINES[chosen](directory, threads)
+    engine = ENGINES[chosen](directory, threads, streams)
     _log.debug("loaded engine %s (%s) with %d threads", chosen, engine.precision, threads)
     return engine

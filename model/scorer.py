@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_LENGTH_STEP = 8
+_LENGTH_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,22 @@ class Scorer:
             raise CheckpointError(message) from error
 
     @classmethod
-    def load(cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1) -> Scorer:
+    def load(
+        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1, streams: int = 1
+    ) -> Scorer:
         """Load a checkpoint and its engine.
 
         Args:
             directory: a checkpoint directory.
             engine: ``auto``, ``openvino``, ``onnxruntime`` or ``torch``.
             threads: threads of the engine for one call.
+            streams: calls that may run at once, from as many threads.
 
         Raises:
             CheckpointError: the checkpoint cannot be used; the message says why.
         """
         checkpoint = Checkpoint.read(directory)
-        return cls(checkpoint, load_engine(checkpoint.directory, engine, threads))
+        return cls(checkpoint, load_engine(checkpoint.directory, engine, threads, streams))
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from service.metrics import Metrics
 from service.problems import ProblemError, invalid, register_problems
 from service.routes import scoring_routes
 from service.schemas import Problem
-from service.scoring import ScoringService
+from service.scoring import ScoringService, engine_streams, engine_threads
 from service.tracing import trace_requests
 from service.version import VERSION
 
@@ -89,7 +89,8 @@ def build() -> KalmApp:
 
     try:
         settings = load_settings()
-        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=settings.engine_threads)
+        threads, streams = engine_threads(settings), engine_streams(settings)
+        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=threads, streams=streams)
         return create_app(settings, scorer)
     except (SettingsError, ModelError, ProblemError) as error:
         _log.critical("cannot start: %s", error)

@@ -32,9 +32,14 @@ _LONGEST_RETRY = 30
 UNREADABLE = [{"field": "text", "code": "unreadable", "reason": "holds nothing that can be read"}]
 
 
+def engine_threads(settings: Settings) -> int:
+    """Threads of one run of the engine: as set, within the worker's share of the cores."""
+    return min(settings.engine_threads, max(1, available_cores() // settings.workers))
+
+
 def engine_streams(settings: Settings) -> int:
     """Runs of the engine at once in one worker: as set, or as many as its share of the cores has room for."""
-    return settings.engine_streams or max(1, available_cores() // settings.workers // settings.engine_threads)
+    return settings.engine_streams or max(1, available_cores() // settings.workers // engine_threads(settings))
 
 
 @dataclass(frozen=True, slots=True)

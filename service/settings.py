@@ -31,9 +31,11 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "onnxruntime", "torch"] = Field(
         "auto", description="What runs the network; `auto`: the fastest on this processor."
     )
-    engine_threads: int = Field(1, ge=1, le=64, description="Threads of one run of the engine.")
+    engine_threads: int = Field(
+        2, ge=1, le=64, description="Threads of one run of the engine; no more than the worker's share of the cores."
+    )
     engine_streams: int = Field(
-        0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: one for each of its cores."
+        0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: as many as its cores have room for."
     )
     score_timeout: float = Field(
         10, gt=0, le=600, description="Seconds within which a request must be scored; beyond them 503."

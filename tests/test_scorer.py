@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,6 +87,15 @@ def test_graph_and_torch_agree(tiny_checkpoint):
     for name, tolerance in (("onnxruntime", 1e-4), ("openvino", 0.02)):
         for a, b in zip(Scorer.load(tiny_checkpoint, engine=name).score(TEXTS), torch, strict=True):
             assert a.anger.score == pytest.approx(b.anger.score, abs=tolerance)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_several_streams_at_once_give_the_same_scores(tiny_checkpoint, engine):
+    scorer = Scorer.load(tiny_checkpoint, engine=engine, streams=2)
+    expected = [score.anger.score for score in scorer.score(TEXTS)]
+    with ThreadPoolExecutor(4) as pool:
+        for scores in pool.map(scorer.score, [TEXTS] * 12):
+            assert [score.anger.score for score in scores] == pytest.approx(expected, abs=1e-6)
 
 
 def test_graph_holds_no_second_copy_of_the_weights(tiny_checkpoint):
