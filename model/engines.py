@@ -70,6 +70,10 @@ def _quiet_openvino() -> Any:
     return openvino
 
 
+def _has_bfloat16(core: Any) -> bool:
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVinoEngine:
     """OpenVINO on x86 and ARM: computes in bfloat16 where the processor can, from the same graph."""
 
@@ -84,7 +88,7 @@ class OpenVinoEngine:
 
         path = directory / GRAPH
         core = openvino.Core()
-        self.precision = "bf16" if _BF16 in core.get_property("CPU", _CAPABILITIES) else "f32"
+        self.precision = "bf16" if _has_bfloat16(core) else "f32"
         options = {
             "INFERENCE_PRECISION_HINT": self.precision,
             "INFERENCE_NUM_THREADS": threads * streams,
@@ -138,7 +142,6 @@ class TorchEngine:
         return np.asarray(output.shares.numpy())
 
 
-_CAPABILITIES, _BF16 = "OPTIMIZATION_CAPABILITIES", "BF16"
 AUTO = "auto"
 ENGINES = {engine.name: engine for engine in (OnnxEngine, OpenVinoEngine, TorchEngine)}
 
@@ -146,7 +149,7 @@ ENGINES = {engine.name: engine for engine in (OnnxEngine, OpenVinoEngine, TorchE
 def best_engine() -> str:
     """The fastest engine for this processor: OpenVINO where it computes in bfloat16, else ONNX Runtime."""
     try:
-        return "openvino" if _BF16 in _quiet_openvino().Core().get_property("CPU", _CAPABILITIES) else "onnxruntime"
+        return "openvino" if _has_bfloat16(_quiet_openvino().Core()) else "onnxruntime"
     except (ImportError, RuntimeError):
         return "onnxruntime"
 

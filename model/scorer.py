@@ -151,7 +151,7 @@ class Scorer:
         prepared = self.prepare(texts)
         return np.stack(
             [
-                self._word_shares(item, shares).sum(axis=0)
+                self._latents(*self._shares_of(item, shares))
                 for item, shares in zip(prepared, self._all_shares(prepared), strict=True)
             ]
         )
@@ -181,25 +181,30 @@ class Scorer:
 
     def finish(self, prepared: PreparedText, shares: Sequence[np.ndarray], *, explain: bool = False) -> Score:
         """The score of a text from the token shares of its windows: all that comes after the network."""
-        words = self._word_shares(prepared, shares)
-        latents = words.sum(axis=0)
+        own, lexical = self._shares_of(prepared, shares)
+        latents = self._latents(own, lexical)
         dimensions = {
             name: self._dimension(name, latents[row] if shares else None)
             for row, name in enumerate(self.checkpoint.levels)
         }
-        explanation = self._explanation(prepared.tokens, words) if explain else None
+        explanation = self._explanation(prepared.tokens, own, lexical) if explain else None
         return Score(**dimensions, windows=len(shares), explanation=explanation)
 
-    def _word_shares(self, prepared: PreparedText, shares: Sequence[np.ndarray]) -> np.ndarray:
-        """Each segment's share ``(segments, dimensions, cuts)`` of the latents."""
+    def _shares_of(self, prepared: PreparedText, shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Each token's share of the latents, and each segment's in the lexical branch: ``(n, dimensions, cuts)``."""
         tokens = prepared.tokens
-        totals = np.zeros((len(tokens.segments), *self._scales.shape))
+        if not shares or self._lexical is None:
+            lexical = np.zeros((len(tokens.segments), *self._scales.shape))
+        else:
+            lexical = self._lexical.shares(tokens.normalised)
         if not shares:
-            return totals
+            return np.zeros((0, *self._scales.shape)), lexical
         temperature = self.checkpoint.scoring.window_temperature
-        own = combine_windows(list(shares), list(prepared.spans), len(tokens.ids), temperature)
-        np.add.at(totals, tokens.segment_of, own)
-        return totals if self._lexical is None else totals + self._lexical.shares(tokens.normalised)
+        return combine_windows(list(shares), list(prepared.spans), len(tokens.ids), temperature), lexical
+
+    @staticmethod
+    def _latents(own: np.ndarray, lexical: np.ndarray) -> np.ndarray:
+        return np.asarray(own.sum(axis=0) + lexical.sum(axis=0))
 
     def _all_shares(self, prepared: Sequence[PreparedText]) -> list[list[np.ndarray]]:
         """Token shares of every window of every text, windows of like length run together."""
@@ -207,8 +212,8 @@ class Scorer:
         results: dict[int, np.ndarray] = {}
         for batch in self._batches([len(window) for window in windows]):
             results.update(zip(batch, self.forward([windows[i] for i in batch]), strict=True))
-        ordered = iter(range(len(windows)))
-        return [[results[next(ordered)] for _ in item.spans] for item in prepared]
+        ordered = (results[i] for i in range(len(windows)))
+        return [[next(ordered) for _ in item.spans] for item in prepared]
 
     def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Windows of like length together, so that little of a batch is padding."""
@@ -234,8 +239,10 @@ class Scorer:
             latent=float(np.mean(latents * calibration.scales)),
         )
 
-    def _explanation(self, tokens: Tokens, shares: np.ndarray) -> tuple[WordShare, ...]:
-        rows = (shares * self._scales).mean(axis=2).tolist()
+    def _explanation(self, tokens: Tokens, own: np.ndarray, lexical: np.ndarray) -> tuple[WordShare, ...]:
+        words = lexical.copy()
+        np.add.at(words, tokens.segment_of, own)
+        rows = (words * self._scales).mean(axis=2).tolist()
         return tuple(
             WordShare(segment.start, segment.end, **dict(zip(self.checkpoint.levels, row, strict=True)))
             for segment, row in zip(tokens.segments, rows, strict=True)

@@ -25,6 +25,11 @@ def fit_calibration(latents: np.ndarray, grades: np.ndarray, *, prior: float = 1
     return Calibration(*map(tuple, zip(*fitted, strict=True)))
 
 
+def logistic_loss(margins: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
+    """Sum of the cross-entropies of ``truth`` in 0..1 given log-odds, both ``(n,)``, and its slope in each of them."""
+    return float((np.logaddexp(0, margins) - truth * margins).sum()), expit(margins) - truth
+
+
 def _fit_cut(latents: np.ndarray, truth: np.ndarray, prior: float) -> tuple[float, float]:
     centre, spread = float(np.mean(latents)), float(np.std(latents)) or 1.0
     standard = (latents - centre) / spread
@@ -32,10 +37,9 @@ def _fit_cut(latents: np.ndarray, truth: np.ndarray, prior: float) -> tuple[floa
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         scale, cut = np.exp(values[0]), values[1]
         margins = scale * standard - cut
-        slope = (expit(margins) - truth) / len(truth)
-        total = (np.logaddexp(0, margins) - truth * margins).mean() + prior * (values @ values)
-        gradient = np.array([slope @ standard * scale, -slope.sum()]) + 2 * prior * values
-        return float(total), gradient
+        total, slope = logistic_loss(margins, truth)
+        gradient = np.array([slope @ standard * scale, -slope.sum()]) / len(truth) + 2 * prior * values
+        return total / len(truth) + prior * float(values @ values), gradient
 
     found = minimize(loss, [0.5, 0.0], jac=True, method="L-BFGS-B", bounds=[(-10, 10), (-50, 50)]).x
     scale = float(np.exp(found[0]))

@@ -53,11 +53,7 @@ def write_checkpoint(
     final = model.cpu().eval().half()
     texts = [message.text for message in dev]
     grades = {name: np.array([getattr(message, name) for message in dev]) for name in final.config.dimensions}
-    final.save_pretrained(output)
-    export_graph(output)
-    raw = _raw_scoring(final, output, settings)
-    raw.write(output)
-    latents = Scorer.load(output, engine="onnxruntime", threads=2).latents(texts)
+    _, latents = _write_raw(final, output, settings, texts)
     if lexical is not None:
         wide = lexical_latents(lexical, texts)
         factors = mix(lexical, latents, wide, list(grades.values()))
@@ -66,18 +62,25 @@ def write_checkpoint(
         lexical.write(output)
     lowest = np.stack([latents[own == own.min(), column].mean(axis=0) for column, own in enumerate(grades.values())])
     final.shift_latents(torch.from_numpy(lowest).half())
-    final.save_pretrained(output)
-    (output / WEIGHTS).chmod(0o644)
-    export_graph(output)
-    raw = _raw_scoring(final, output, settings)
-    raw.write(output)
-    latents = Scorer.load(output, engine="onnxruntime", threads=2).latents(texts)
+    raw, latents = _write_raw(final, output, settings, texts)
     calibrated, figures = _calibrate(raw, latents, grades, settings)
     calibrated.write(output)
     record["graph_difference"] = graph_difference(output)
     record["dev"] = figures
     (output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return figures
+
+
+def _write_raw(
+    model: KalmForScoring, output: Path, settings: TrainSettings, texts: Sequence[str]
+) -> tuple[Scoring, np.ndarray]:
+    """Write weights, serving graph and a scoring file without calibration; return it and the latents of ``texts``."""
+    model.save_pretrained(output)
+    (output / WEIGHTS).chmod(0o644)
+    export_graph(output)
+    raw = _raw_scoring(model, output, settings)
+    raw.write(output)
+    return raw, Scorer.load(output, engine="onnxruntime", threads=2).latents(texts)
 
 
 def weights_version(directory: Path) -> str:

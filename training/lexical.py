@@ -9,10 +9,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from model.lexical import LexicalBranch, occurrence_weights, pair_rows, word_hash, word_rows, words_of
 from model.text import normalise
+from training.calibrate import logistic_loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +79,9 @@ def _fit(features: sparse.csr_matrix, targets: np.ndarray, prior: float) -> np.n
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         weights, cut = values[:-1], values[-1]
         margins = features @ weights - cut
-        total = (np.logaddexp(0, margins) - targets * margins).sum() + prior / 2 * weights @ weights
-        slope = expit(margins) - targets
-        return float(total), np.append(transposed @ slope + prior * weights, -slope.sum())
+        total, slope = logistic_loss(margins, targets)
+        gradient = np.append(transposed @ slope + prior * weights, -slope.sum())
+        return total + prior / 2 * float(weights @ weights), gradient
 
     start = np.zeros(features.shape[1] + 1)
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
@@ -118,9 +118,8 @@ def _factor(deep: np.ndarray, wide: np.ndarray, truth: np.ndarray) -> float:
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         margins = features @ values[:2] - values[2]
-        slope = (expit(margins) - truth) / len(truth)
-        total = (np.logaddexp(0, margins) - truth * margins).mean()
-        return float(total), np.append(features.T @ slope, -slope.sum())
+        total, slope = logistic_loss(margins, truth)
+        return total / len(truth), np.append(features.T @ slope, -slope.sum()) / len(truth)
 
     bounds = [(1e-3, None), (0, None), (None, None)]
     own, other, _ = minimize(loss, [1.0, 1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
