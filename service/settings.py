@@ -46,6 +46,14 @@ class Settings(BaseSettings):
     urgency_threshold: float | None = Field(
         None, ge=0, le=1, description="Urgency score from which to flag; unset: the checkpoint's."
     )
+    policy: Path | None = Field(
+        None, description="Policy file, read anew when it changes; unset: Kalm's own, `service/policy.toml`."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address of the database for counts; `sqlite://` keeps them in memory; "
+        "unset: the file `kalm.db` in the user's state folder.",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Accepted API keys, separated by commas; unset: open to all who can reach it."
     )
