@@ -102,7 +102,13 @@ def build() -> KalmApp:
     try:
         settings = load_settings()
         threads, streams = engine_threads(settings), engine_streams(settings)
-        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=threads, streams=streams)
+        scorer = Scorer.load(
+            settings.checkpoint,
+            engine=settings.engine,
+            threads=threads,
+            streams=streams,
+            precision=settings.precision,
+        )
         return create_app(settings, scorer)
     except (SettingsError, PolicyError, ModelError, ProblemError) as error:
         _log.critical("cannot start: %s", error)

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "onnxruntime", "torch"] = Field(
         "auto", description="What runs the network; `auto`: the fastest on this processor."
     )
+    precision: Literal["auto", "int8", "bf16", "f32"] = Field(
+        "auto", description="Numbers that the engine computes in; `auto`: the fastest that keeps the scores."
+    )
     engine_threads: int = Field(
         2, ge=1, le=64, description="Threads of one run of the engine; no more than the worker's share of the cores."
     )

@@ -64,7 +64,7 @@ def test_the_later_scope_counts(tmp_path):
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, named):
-    with pytest.raises(PolicyError, match="policy.toml") as error:
+    with pytest.raises(PolicyError, match=r"policy\.toml") as error:
         load_policy(written(tmp_path, text))
     assert named in str(error.value)
 

@@ -204,7 +204,8 @@ def test_thresholds_follow_the_counts(tally):
 
 def test_thresholds_stay_while_the_counts_cannot_be_read(monkeypatch, tally):
     def broken(*_):
-        raise sa.exc.OperationalError("x", {}, Exception())
+        statement = "select"
+        raise sa.exc.OperationalError(statement, {}, Exception())
 
     monkeypatch.setattr(tally, "read", broken)
     assert BudgetedThresholds(tally).apply(THRESHOLDS, BUDGET, NOW) == THRESHOLDS
