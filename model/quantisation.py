@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RANGES = "quantisation.npz"
 # Share of the outliers that goes into the weights.
-_ALPHA = 0.95
+_ALPHA = 0.85
 _LEAST_WEIGHTS = 10_000
 _LEVELS = 256
 _LARGEST = 127
@@ -63,23 +63,27 @@ def quantise(model: Any, ranges: Mapping[str, np.ndarray]) -> None:
         model: as read from the serving graph.
         ranges: as :func:`read_ranges` gives.
 
+    Products without ranges stay as they are.
+
     Raises:
-        KeyError: a product has no ranges: they are of another graph.
+        KeyError: there are ranges of a product that the model does not have: they are of another graph.
     """
     from openvino import opset13 as ops
 
     by_input: dict[tuple[str, int], list[tuple[Any, np.ndarray]]] = defaultdict(list)
-    for node, weights in stored_products(model):
+    products = {node.get_friendly_name(): (node, weights) for node, weights in stored_products(model)}
+    for name in ranges:
+        node, weights = products[name]
         source = node.input_value(0)
         by_input[source.get_node().get_friendly_name(), source.get_index()].append((node, weights))
-    for products in by_input.values():
-        first = products[0][0]
-        smoothing, low, high = _smoothing([weights for _, weights in products], ranges[first.get_friendly_name()])
+    for sharing in by_input.values():
+        first = sharing[0][0]
+        smoothing, low, high = _smoothing([weights for _, weights in sharing], ranges[first.get_friendly_name()])
         smoothed = ops.multiply(first.input_value(0), ops.constant((1 / smoothing).astype(np.float32)))
         values = ops.fake_quantize(
             smoothed, *(ops.constant(np.float32(bound)) for bound in (low, high, low, high)), _LEVELS
         )
-        for node, weights in products:
+        for node, weights in sharing:
             whole, scale = _whole_numbers(weights * smoothing[:, None])
             restored = ops.multiply(ops.convert(ops.constant(whole), "f32"), ops.constant(scale))
             node.input(0).replace_source_output(values.output(0))

@@ -303,8 +303,8 @@ def export(checkpoint: Path) -> None:
 def quantise(checkpoint: Path, data: tuple[Path, ...]) -> None:
     """Write the ranges by which a checkpoint is served in eight bits; `train` does it by itself.
 
-    They come from 512 messages of the dev part, and are kept only if no score moves by more than 0.05, and their
-    mean by no more than 0.01.
+    They come from messages of the dev part, and are kept only if none of their scores moves by more than 0.05, and
+    the mean by no more than 0.01; products that move scores too far are left in more bits.
     """
     from training.corpus import MESSAGES, held_out, read_messages, read_split, split_messages
     from training.quantise import write_ranges
