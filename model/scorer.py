@@ -79,7 +79,7 @@ class PreparedText:
 class Scorer:
     """A loaded checkpoint; safe to share between threads."""
 
-    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, batch_tokens: int = 4_096) -> None:
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, batch_tokens: int = 1_024) -> None:
         self.checkpoint = checkpoint
         self.engine = engine
         self._batch_tokens = batch_tokens

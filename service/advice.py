@@ -78,14 +78,17 @@ def advise(
     of_turn = dict(zip(scored_turns(request), turn_scores, strict=True))
     turns = [Turn(turn.sender == "customer", turn.at, of_turn.get(index)) for index, turn in enumerate(request.thread)]
     trajectory = follow(turns, score, now)
-    pressing = max(item.urgency.score for item in trajectory.open_scores) >= merged.urgency
-    topics = _topics(request, language, policy) if pressing else None
+    anger = max(item.anger.score for item in trajectory.open_scores)
+    urgency = max(item.urgency.score for item in trajectory.open_scores)
+    # Words are looked for only where they could change the decision.
+    pressing, angry = urgency >= merged.urgency, anger >= merged.anger
+    topics = _topics(request, language, policy) if pressing and not angry else None
     context = Context(
         waiting_since=request.waiting_since,
         contacts=request.contacts or 0,
         transfers=request.transfers or 0,
         sent_around=bool(request.transfers) and says(request.text, language, "sent_around"),
-        solved=says_solved(request.text, language),
+        solved=not pressing and not angry and says_solved(request.text, language),
         grave=any(policy.topics[name].urgent_when_pressing for name in (topics or ())[:1]),
     )
     decision = decide(trajectory, merged, rules, context, now=now)

@@ -36,7 +36,7 @@ Kind = Literal[
 MAX_FACTS = 50
 # Facts stand near the beginning of long mails, or in the signature at their end; what lies between is mostly quoted.
 _EDGE = 6_000
-_NUMBER = regex.compile(r"(?<![\w-])(?=[\w/.-]*\d[\w/.-]*\d[\w/.-]*\d)[\p{L}\d]+(?:[/.-]?[\p{L}\d]+)*")
+_NUMBER = regex.compile(r"(?<![^\Wºª]|-)(?=[\w/.-]*\d[\w/.-]*\d[\w/.-]*\d)[\p{L}\d]+(?:[/.-]?[\p{L}\d]+)*")
 _BETWEEN = regex.compile(r"[\s:#.№º°=-]*(?:\p{L}{1,3}[.:]?\s+)?")
 _EMAIL = regex.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _DATE = regex.compile(

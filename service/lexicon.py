@@ -65,7 +65,7 @@ def compile_patterns(patterns: Sequence[str]) -> regex.Pattern[str]:
         regex.error: a pattern is malformed.
     """
     spaced = [
-        fold(unicodedata.normalize("NFC", pattern)).replace(" ", r"\s+").replace(_DOT, _DOT + "?")
+        fold(unicodedata.normalize("NFC", pattern)).replace(" ?", r"\s*").replace(" ", r"\s+").replace(_DOT, _DOT + "?")
         for pattern in patterns
     ]
     return regex.compile(_START + "(?:" + "|".join(spaced) + ")")
@@ -97,13 +97,11 @@ class FoldedText:
 
 
 class Lexicon:
-    """The patterns of one language."""
+    """The patterns of one language; each key is compiled when it is first looked for."""
 
     def __init__(self, sections: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
-        self._patterns = {
-            section: {key: compile_patterns(patterns) for key, patterns in keys.items()}
-            for section, keys in sections.items()
-        }
+        self._sections = sections
+        self._compiled: dict[tuple[str, str], regex.Pattern[str]] = {}
 
     def pattern(self, section: str, key: str) -> regex.Pattern[str]:
         """The expression of a key.
@@ -111,7 +109,10 @@ class Lexicon:
         Raises:
             KeyError: there is no such section or key.
         """
-        return self._patterns[section][key]
+        found = self._compiled.get((section, key))
+        if found is None:
+            found = self._compiled[section, key] = compile_patterns(self._sections[section][key])
+        return found
 
     def first(self, text: FoldedText, section: str, key: str) -> Match | None:
         """Where a key first matches."""

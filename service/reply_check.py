@@ -23,6 +23,8 @@ _DIGIT = regex.compile(r"\d")
 _SENTENCE_END = regex.compile(r"[.!?؟।\n]+")
 # A draft of fewer words is a fragment, or a greeting: nothing is missing from it yet.
 _LEAST_WORDS = 4
+# The scorer learned from customers: below this it hears the customer's trouble in an agent's calm words.
+_SURELY_ANGRY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def check_reply(exchange: Exchange, thresholds: Thresholds) -> list[Finding]:
         findings += _phrases(draft, lexicon)
         findings += _refusals(draft, lexicon)
     findings.sort(key=lambda finding: finding.start or 0)
-    if exchange.draft_score.anger.score >= thresholds.anger and not any(f.code == "angry" for f in findings):
+    if exchange.draft_score.anger.score >= _SURELY_ANGRY and not any(f.code == "angry" for f in findings):
         findings.append(_angriest_part(exchange))
     if lexicon is not None and len(exchange.draft.split()) >= _LEAST_WORDS:
         findings += _missing(draft, exchange, lexicon, thresholds)

@@ -51,6 +51,10 @@ def test_references_contacts_and_deadlines():
     ]
 
 
+def test_numbers_glued_to_their_sign():
+    assert [f[1] for f in facts("O pedido nº4587123 não chegou", "pt") if f[0] == "order_number"] == ["4587123"]
+
+
 def test_telephone_numbers_get_a_country_only_when_it_is_known():
     assert facts("bel 06-12345678", "nl") == [("phone", "06-12345678", "0612345678")]
     assert facts("bel 06-12345678", "nl", region="NL") == [("phone", "06-12345678", "+31612345678")]

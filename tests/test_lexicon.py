@@ -62,6 +62,11 @@ def test_blanks_match_line_breaks_and_matches_are_trimmed():
     assert text.text[match.start : match.end] == "STILL\n not"
 
 
+def test_an_optional_blank_is_optional():
+    pattern = compile_patterns([r"\d+ ?pm", "it is ?mine"])
+    assert all(FoldedText(text).find(pattern) for text in ("5pm", "5 pm", "it is mine", "it ismine"))
+
+
 def test_words_begin_at_a_word():
     assert FoldedText("refunded").find(compile_patterns(["refund"]))
     assert not FoldedText("prefund").find(compile_patterns(["refund"]))
