@@ -185,7 +185,8 @@ def best_engine(precision: str = AUTO) -> str:
     if precision == "f32":
         return "onnxruntime"
     try:
-        few_bits = has_eight_bit_dot_products() or _has_bfloat16(_quiet_openvino().Core())
+        core = _quiet_openvino().Core()
+        few_bits = has_eight_bit_dot_products() or _has_bfloat16(core)
     except (ImportError, RuntimeError):
         few_bits = False
     return "openvino" if few_bits else "onnxruntime"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from service.lexicon import FoldedText, lexicon_of
+from service.signals import QUESTION_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ _SENTENCE_END = regex.compile(r"[.!?؟।\n]+")
 _LEAST_WORDS = 4
 # The scorer learned from customers: below this it hears the customer's trouble in an agent's calm words.
 _SURELY_ANGRY = 0.8
+# Probability of grade >= 2 from which an apology is due beyond doubt.
+_SURE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,11 @@ def _phrases(draft: FoldedText, lexicon: Lexicon) -> Iterator[Finding]:
 
 
 def _refusals(draft: FoldedText, lexicon: Lexicon) -> Iterator[Finding]:
-    """A no is flat when nothing in the draft says what is possible or what will be done."""
+    """A no is flat when nothing in the draft says what is possible, or what will be done and when."""
     refusal = lexicon.first(draft, "reply", "refusal")
     if refusal is None:
         return
-    if any(lexicon.has(draft, "reply", key) for key in ("alternative", "next_step", "done")):
+    if any(lexicon.has(draft, "reply", key) for key in ("alternative", "next_step", "done", "time")):
         return
     yield Finding("flat_refusal", refusal.start, refusal.end)
 
@@ -108,25 +111,36 @@ def _missing(draft: FoldedText, exchange: Exchange, lexicon: Lexicon, thresholds
     if customer is None or score is None:
         return
     words = FoldedText(customer)
-    if score.anger.score >= thresholds.anger and not lexicon.has(draft, "reply", "apology"):
+    if _surely_angry(score) and not lexicon.has(draft, "reply", "apology"):
         yield Finding("no_apology")
     timed = lexicon.has(draft, "reply", "time")
-    acts = lexicon.has(draft, "reply", "next_step") or lexicon.has(draft, "reply", "done")
-    open_matter = (score.anger.grades[0] < 0.5 or score.urgency.grades[0] < 0.5) and not lexicon.has(
-        words, "signals", "solved"
-    )
-    asks_back = any(mark in exchange.draft for mark in "?؟")
-    if open_matter and not asks_back:
-        if not acts and not timed and not lexicon.has(draft, "reply", "alternative"):
+    if _leaves_open(words, draft, score, thresholds, lexicon):
+        if lexicon.has(draft, "reply", "promise"):
+            if not timed:
+                yield Finding("no_time")
+        elif not timed and not any(lexicon.has(draft, "reply", key) for key in ("next_step", "alternative")):
             yield Finding("no_next_step")
-        elif acts and not timed and not lexicon.has(draft, "reply", "done"):
-            yield Finding("no_time")
     if _unanswered(words, draft, lexicon, timed=timed):
         yield Finding("unanswered_question")
 
 
+def _leaves_open(
+    customer: FoldedText, draft: FoldedText, score: Score, thresholds: Thresholds, lexicon: Lexicon
+) -> bool:
+    """Whether the customer has trouble that the draft neither ends, nor refuses to end, nor asks about."""
+    trouble = score.anger.grades[0] < 0.5 or score.urgency.score >= thresholds.urgency
+    if not trouble or any(mark in draft.text for mark in QUESTION_MARKS):
+        return False
+    ends = any(lexicon.has(draft, "reply", key) for key in ("done", "refusal"))
+    return not ends and not lexicon.has(customer, "signals", "solved")
+
+
+def _surely_angry(score: Score) -> bool:
+    return sum(score.anger.grades[2:]) >= _SURE
+
+
 def _unanswered(customer: FoldedText, draft: FoldedText, lexicon: Lexicon, *, timed: bool) -> bool:
     """Asked when or how much, and the draft has neither a time nor a figure."""
-    if timed or _DIGIT.search(draft.text):
+    if timed or _DIGIT.search(draft.text) or not any(mark in customer.text for mark in QUESTION_MARKS):
         return False
     return any(lexicon.has(customer, "signals", key) for key in ("asks_when", "asks_amount"))
