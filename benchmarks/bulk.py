@@ -1,4 +1,4 @@
-"""Bulk scoring of growing files, through the very code of ``python -m model score``: does the cost grow with the size?"""
+"""Bulk scoring of growing files, by the code of ``python -m model score``: does the cost grow with the size?"""
 
 from __future__ import annotations
 
