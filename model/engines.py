@@ -33,8 +33,24 @@ class Engine(Protocol):
         """Token shares ``(batch, length, dimensions, cuts)`` float32 of right-padded ids ``(batch, length)`` int64."""
         ...
 
+    def shares_alone(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """As ``shares``, beside which nothing runs: with the threads of all streams, where the engine can."""
+        ...
 
-class OnnxEngine:
+
+class _OneWay:
+    """An engine that runs one way, whatever runs beside it."""
+
+    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the network."""
+        raise NotImplementedError
+
+    def shares_alone(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """As ``shares``."""
+        return self.shares(input_ids, attention_mask)
+
+
+class OnnxEngine(_OneWay):
     """ONNX Runtime on the CPU: portable, without torch."""
 
     name = "onnxruntime"
@@ -120,32 +136,40 @@ class OpenVinoEngine:
         options = {
             # In eight bits, of what stays outside the products.
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision != "f32" and _has_bfloat16(core) else "f32",
-            "INFERENCE_NUM_THREADS": threads * streams,
-            # Requests of one stream wait for each other.
-            "NUM_STREAMS": streams,
             # Pinned threads of several workers would meet on the same cores.
             "ENABLE_CPU_PINNING": False,
+            "INFERENCE_NUM_THREADS": threads * streams,
         }
         try:
             model = core.read_model(path)
             if self.precision == "int8":
                 quantise(model, read_ranges(directory / RANGES))
-            self._model = core.compile_model(model, "CPU", options)
+            # Requests of one stream wait for each other, and a stream has only its own threads.
+            self._model = core.compile_model(model, "CPU", options | {"NUM_STREAMS": streams})
+            self._wide = core.compile_model(model, "CPU", options | {"NUM_STREAMS": 1}) if streams > 1 else self._model
         except Exception as error:
             message = f"cannot load the serving graph {path}: {type(error).__name__}"
             raise CheckpointError(message) from error
         self._own = threading.local()
 
     def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Run the graph; each thread has a request of its own."""
-        request = getattr(self._own, "request", None)
+        """Run the graph on the threads of one stream; each calling thread has a request of its own."""
+        return self._infer("request", self._model, input_ids, attention_mask)
+
+    def shares_alone(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the graph on the threads of all streams."""
+        return self._infer("wide_request", self._wide, input_ids, attention_mask)
+
+    def _infer(self, name: str, model: Any, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        request = getattr(self._own, name, None)
         if request is None:
-            request = self._own.request = self._model.create_infer_request()
+            request = model.create_infer_request()
+            setattr(self._own, name, request)
         found = request.infer({"input_ids": input_ids, "attention_mask": attention_mask}, share_inputs=True)
         return np.array(found[0], dtype=np.float32)
 
 
-class TorchEngine:
+class TorchEngine(_OneWay):
     """The reference: the ``transformers`` model itself; needs torch."""
 
     name = "torch"

@@ -187,8 +187,15 @@ class Scorer:
 
     def forward(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Token shares ``(tokens, dimensions, cuts)`` of each window, in one run of the engine."""
-        shares = self.engine.shares(*self.inputs(windows)).astype(np.float64)
-        return [shares[row, 1 : len(window) + 1] for row, window in enumerate(windows)]
+        return self._cut(windows, self.engine.shares(*self.inputs(windows)))
+
+    def forward_alone(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """As :meth:`forward`, on all threads of the engine's streams together: for a run beside which nothing runs."""
+        return self._cut(windows, self.engine.shares_alone(*self.inputs(windows)))
+
+    @staticmethod
+    def _cut(windows: Sequence[np.ndarray], shares: np.ndarray) -> list[np.ndarray]:
+        return [shares[row, 1 : len(window) + 1].astype(np.float64) for row, window in enumerate(windows)]
 
     def finish(self, prepared: PreparedText, shares: Sequence[np.ndarray], *, explain: bool = False) -> Score:
         """The score of a text from the token shares of its windows: all that comes after the network."""

@@ -88,7 +88,7 @@ class ScoringService:
         urgency = own["urgency"] if settings.urgency_threshold is None else settings.urgency_threshold
         return cls(
             scorer,
-            BatchingQueue(scorer.forward, streams=engine_streams(settings)),
+            BatchingQueue(scorer.forward, alone=scorer.forward_alone, streams=engine_streams(settings)),
             settings.score_timeout,
             metrics,
             Thresholds(anger, urgency),

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         "auto", description="Numbers that the engine computes in; `auto`: the fastest that keeps the scores."
     )
     engine_threads: int = Field(
-        2, ge=1, le=64, description="Threads of one run of the engine; no more than the worker's share of the cores."
+        1, ge=1, le=64, description="Threads of one run of the engine while others run; a run alone gets those of all."
     )
     engine_streams: int = Field(
         0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: as many as its cores have room for."
