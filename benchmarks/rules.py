@@ -48,10 +48,11 @@ def render(contexts: Trial, drafts: dict[str, DraftTrial], held_out: dict[str, D
             f"{key} {json.dumps(value)} for {json.dumps(failure['expected'][key])}"
             for key, value in failure["found"].items()
         )
-        lines.append(f"- {failure['id']}: {differing} (anger {failure['anger']}, urgency {failure['urgency']})")
+        scores = f"anger {failure['anger']}, urgency {failure['urgency']}"
+        lines.append(f"- {failure['id']}: {differing} ({scores})")
     lines += [
-        "\nDrafts, findings right, wrong and missed; the phrases were corrected on the first set and never on the held-out one:\n",
-        "| language | right | wrong | missed | precision | recall | held out: right | wrong | missed | precision | recall |",
+        "\nFindings in drafts. Phrases were corrected on the first set, never on the held-out one.\n",
+        "| language | right | wrong | missed | precision | recall | held out | wrong | missed | precision | recall |",
         "| --- " * 11 + "|",
     ]
     for language in [*drafts, "all"]:
