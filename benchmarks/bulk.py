@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from typing import Any
 
-from benchmarks.engines import CHECKPOINT
+from benchmarks.engines import CHECKPOINT, peak_memory_mb
 
 SIZES = (1_000, 10_000, 100_000)
 
@@ -40,7 +39,7 @@ def measure(count: int) -> dict[str, Any]:
         "messages": count,
         "per_second": count / seconds,
         "tokens_per_second": tokens / seconds,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mb": peak_memory_mb(),
     }
 
 
