@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from benchmarks.bulk import measure_bulk
 from benchmarks.engines import CHECKPOINT, PLAIN, measure_all
 from benchmarks.load import at_rate, closed
 from benchmarks.plain_model import write_plain
@@ -32,17 +33,26 @@ _VERSIONS = (
 @click.option("--only", default="", help="Servers whose name holds this; empty: all.")
 @click.option("--skip-engines", is_flag=True, help="Leave the bare engines out.")
 @click.option(
+    "--bulk", type=click.IntRange(0), default=10_000, show_default=True,
+    help="Largest file scored in bulk: 1000, 10000 or 100000 messages; 0: none.",
+)  # fmt: skip
+@click.option(
     "--output", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True, help="For results.json."
 )
 @click.option(
     "--report", type=click.Path(path_type=Path), default=None, help="Also write this Markdown page and a plot."
 )
-def main(seconds: int, only: str, skip_engines: bool, output: Path, report: Path | None) -> None:
+def main(seconds: int, only: str, skip_engines: bool, bulk: int, output: Path, report: Path | None) -> None:
     """Measure bare engines, servers under load, overload, memory and start-up."""
     PLAIN.parent.mkdir(parents=True, exist_ok=True)
     if not (PLAIN / "config.json").exists():
         write_plain(CHECKPOINT, PLAIN)
-    result: dict[str, Any] = {"machine": _machine(), "engines": {} if skip_engines else measure_all(), "servers": {}}
+    result: dict[str, Any] = {
+        "machine": _machine(),
+        "engines": {} if skip_engines else measure_all(),
+        "bulk": measure_bulk(bulk),
+        "servers": {},
+    }
     for server in servers(PLAIN):
         if only not in server.name:
             continue
@@ -75,7 +85,7 @@ def _more(server: Server, seconds: int, capacity: float) -> dict[str, Any]:
     bodies = [server.request(text) for text in texts(1_024)]
     all_texts = texts(_BATCH * 32)
     batches = [
-        json.dumps({"messages": [{"text": text} for text in all_texts[i : i + _BATCH]]})
+        json.dumps({"messages": [{"text": text, "handover": False} for text in all_texts[i : i + _BATCH]]})
         for i in range(0, len(all_texts), _BATCH)
     ]
     batch = Server(server.name, server.command, "/v1/score/batch")

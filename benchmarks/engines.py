@@ -7,7 +7,6 @@ another's threads or memory.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,11 +24,11 @@ BULK, ALONE = 1_024, 200
 _REPEATS = 3
 
 
-def _kalm(engine: str, threads: int, streams: int) -> Callable[[Sequence[str]], object]:
+def _kalm(engine: str, threads: int, streams: int, precision: str = "auto") -> Callable[[Sequence[str]], object]:
     """Kalm's scorer; ``streams`` batches at once, each on ``threads`` threads."""
     from model.scorer import Scorer
 
-    scorer = Scorer.load(CHECKPOINT, engine=engine, threads=threads, streams=streams)
+    scorer = Scorer.load(CHECKPOINT, engine=engine, threads=threads, streams=streams, precision=precision)
     pool = ThreadPoolExecutor(streams)
 
     def run(texts: Sequence[str]) -> object:
@@ -60,9 +59,16 @@ ENGINES: dict[str, Callable[[], Callable[[Sequence[str]], object]]] = {
     "kalm, torch fp32": lambda: _kalm("torch", 2, 1),
     "kalm, onnxruntime, 1 x 2 threads": lambda: _kalm("onnxruntime", 2, 1),
     "kalm, onnxruntime, 2 x 1 thread": lambda: _kalm("onnxruntime", 1, 2),
-    "kalm, openvino, 1 x 2 threads": lambda: _kalm("openvino", 2, 1),
-    "kalm, openvino, 2 x 1 thread": lambda: _kalm("openvino", 1, 2),
+    "kalm, openvino bf16, 1 x 2 threads": lambda: _kalm("openvino", 2, 1, "bf16"),
+    "kalm, openvino int8, 1 x 2 threads": lambda: _kalm("openvino", 2, 1, "int8"),
+    "kalm, openvino int8, 2 x 1 thread": lambda: _kalm("openvino", 1, 2, "int8"),
 }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process; getrusage would count the parent's from before the exec."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def measure(name: str) -> dict[str, float]:
@@ -90,7 +96,7 @@ def measure(name: str) -> dict[str, float]:
         "p50_ms": statistics.median(times),
         "p95_ms": statistics.quantiles(times, n=20)[-1],
         "ready_s": ready,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mb": peak_memory_mb(),
     }
 
 

@@ -44,6 +44,8 @@ def render(result: dict[str, Any], plot: str) -> str:
     ]
     if result["engines"]:
         parts += ["## Bare engines\n", _engines(result["engines"])]
+    if result.get("bulk"):
+        parts += ["## Bulk: `python -m model score`\n", _bulk(result["bulk"], result["engines"])]
     parts += ["## Servers, one message a request\n", _servers(result["servers"]), f"![throughput]({plot})\n"]
     parts += [_kalm(name, own, result["engines"]) for name, own in result["servers"].items() if "batch" in own]
     return "\n".join(parts)
@@ -56,6 +58,21 @@ def _engines(engines: dict[str, dict[str, float]]) -> str:
         f"| {name} | {own['per_second']:.0f} | {_ratio(own['per_second'], base)} | {own['p50_ms']:.1f} | "
         f"{own['p95_ms']:.1f} | {own['ready_s']:.1f} | {own['memory_mb']:.0f} |"
         for name, own in engines.items()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _bulk(sizes: list[dict[str, Any]], engines: dict[str, dict[str, float]]) -> str:
+    base = engines.get(BARE, {}).get("per_second")
+    bare = max((item["per_second"] for key, item in engines.items() if key.startswith("kalm")), default=None)
+    rows = [
+        "| messages | messages/s | of the pipeline | of the bare engine | tokens/s | memory MB |",
+        "| --- " * 6 + "|",
+    ]
+    rows += [
+        f"| {own['messages']} | {own['per_second']:.0f} | {_ratio(own['per_second'], base)} | "
+        f"{_ratio(own['per_second'], bare)} | {own['tokens_per_second']:.0f} | {own['memory_mb']:.0f} |"
+        for own in sizes
     ]
     return "\n".join(rows) + "\n"
 
@@ -98,7 +115,7 @@ def _kalm(name: str, own: dict[str, Any], engines: dict[str, dict[str, float]]) 
 
 
 def _ratio(value: float, base: float | None) -> str:
-    return f"{value / base:.1f}x" if base else "-"
+    return f"{value / base:.2f}x" if base else "-"
 
 
 def _plot(found: dict[str, dict[str, Any]], path: Path) -> None:

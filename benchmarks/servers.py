@@ -45,11 +45,13 @@ def _gunicorn(app: str, *options: str) -> tuple[str, ...]:
 def servers(plain: Path, *, workers: int = 2) -> list[Server]:
     """Kalm and its peers, for a machine of two cores."""
     one_thread = {"PLAIN_MODEL": str(plain), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    kalm = {"KALM_PORT": str(PORT), "KALM_LOG_LEVEL": "warning"}
+    kalm = {"KALM_PORT": str(PORT), "KALM_LOG_LEVEL": "warning", "KALM_DATABASE_URL": "sqlite://"}
+    # Scores alone, as the peers give them; what the handover card costs is measured apart.
+    only_scores = '{"text": %s, "handover": false}'
     python = sys.executable
     return [
-        Server("kalm, 1 worker", (python, "-m", "service"), "/v1/score", kalm),
-        Server("kalm, 2 workers", (python, "-m", "service"), "/v1/score", kalm | {"KALM_WORKERS": "2"}),
+        Server("kalm, 1 worker", (python, "-m", "service"), "/v1/score", kalm, only_scores),
+        Server("kalm, 2 workers", (python, "-m", "service"), "/v1/score", kalm | {"KALM_WORKERS": "2"}, only_scores),
         Server(
             "flask + pipeline",
             _gunicorn(f"{_PEERS}.flask_pipeline:app", "--workers", str(workers)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,8 +26,9 @@ _PATIENCE = 3
 _FIRST_RATE = 8_000.0
 _SMOOTHING = 0.1
 _FAR = 1 << 30
-# Least share of a run that is text, not padding.
-_TEXT_SHARE = 0.8
+# What a run costs beside its tokens, in tokens: so much padding is cheaper than a run more (docs/decisions.md).
+_RUN_COST = 48
+_COUNTS = tuple(sorted({n << k for n in (1, 3) for k in range(12)}))
 
 
 @dataclass(slots=True, eq=False)
@@ -90,23 +92,24 @@ class _Lane:
         self.tokens += sum(unit.length for unit in own)
 
     def take(self, tokens: int, clock: float) -> list[_Unit]:
-        """The window whose turn it is, and those of like length that fit into ``tokens`` with little padding.
+        """The window whose turn it is, and those of like length that fit into ``tokens``.
 
-        The number is a power of two: each new shape costs the engine a compilation.
+        A window joins when its padding, and the padding it brings the others, costs less than a run of its own.
+        Their number is 1, 2, 3, 4, 6, 8, 12, …: each new shape costs the engine a compilation.
         """
         anchor = self._anchor(clock)
         if anchor is None:
             return []
-        batch, longest, text = [anchor], anchor.length, anchor.length
+        batch, longest = [anchor], anchor.length
         for unit in self._nearest(anchor):
             widest = max(longest, unit.length)
             padded = widest * (len(batch) + 1)
-            if padded > tokens or padded * _TEXT_SHARE > text + unit.length:
+            if padded > tokens or padded > longest * len(batch) + unit.length + _RUN_COST:
                 break
             if _alive(unit.ticket, clock):
                 batch.append(unit)
-                longest, text = widest, text + unit.length
-        batch = batch[: 1 << (len(batch).bit_length() - 1)]
+                longest = widest
+        batch = batch[: _COUNTS[bisect_right(_COUNTS, len(batch)) - 1]]
         for unit in batch:
             self._remove(unit)
         return batch
@@ -165,6 +168,7 @@ class BatchingQueue:
 
     Args:
         forward: one run of the engine over windows, see :meth:`model.scorer.Scorer.forward`.
+        alone: the same for a run beside which nothing runs or waits; absent: ``forward``.
         streams: runs at once, each on a thread of its own.
         batch_tokens: tokens in a run for single messages, padding included.
         bulk_tokens: the same for bulk.
@@ -178,15 +182,17 @@ class BatchingQueue:
         self,
         forward: Callable[[Sequence[np.ndarray]], list[np.ndarray]],
         *,
+        alone: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None,
         streams: int = 1,
-        batch_tokens: int = 2_048,
-        bulk_tokens: int = 1_024,
+        batch_tokens: int = 1_024,
+        bulk_tokens: int = 512,
         max_tokens: int = 200_000,
         max_wait: float = 0.4,
         bulk_wait: float = 5.0,
         single_windows: int = 2,
     ) -> None:
-        self._forward = forward
+        self._forward, self._alone = forward, alone or forward
+        self._running = 0
         self._batch_tokens, self._bulk_tokens = batch_tokens, bulk_tokens
         self._max_tokens, self._single_windows = max_tokens, single_windows
         self._max_wait, self._bulk_wait, self._streams = max_wait, bulk_wait, streams
@@ -259,8 +265,14 @@ class BatchingQueue:
                         return
                     self._changed.wait()
                 batch = self._take()
-            if batch:
-                self._run(batch)
+                forward = self._forward if self._running or self.waiting else self._alone
+                self._running += 1
+            try:
+                if batch:
+                    self._run(batch, forward)
+            finally:
+                with self._changed:
+                    self._running -= 1
 
     def _take(self) -> list[_Unit]:
         clock = time.monotonic()
@@ -270,11 +282,11 @@ class BatchingQueue:
         self._passed_over += bool(len(self._bulk))
         return self._single.take(self._batch_tokens, clock)
 
-    def _run(self, batch: list[_Unit]) -> None:
+    def _run(self, batch: list[_Unit], forward: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> None:
         began = time.perf_counter()
         windows = [unit.ticket.windows[unit.index] for unit in batch]
         try:
-            results: list[np.ndarray] | None = self._forward(windows)
+            results: list[np.ndarray] | None = forward(windows)
         except Exception as error:  # noqa: BLE001  whatever it is, the callers must hear of it
             _log.error("a run of the engine failed", extra={"windows": len(batch), "error": type(error).__name__})
             results = None
@@ -283,7 +295,7 @@ class BatchingQueue:
         if results is None:
             # One window must not take others down with it.
             for unit in batch if len(batch) > 1 else ():
-                self._run([unit])
+                self._run([unit], forward)
             return
         seconds = max(time.perf_counter() - began, 1e-6)
         with self._changed:

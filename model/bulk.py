@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.sources import Record
 
 # Long enough that texts of like length are found, short enough to hold in memory.
-_CHUNK = 1_024
+_CHUNK = 256
 _AHEAD = 2
 
 

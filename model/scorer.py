@@ -79,7 +79,7 @@ class PreparedText:
 class Scorer:
     """A loaded checkpoint; safe to share between threads."""
 
-    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, batch_tokens: int = 4_096) -> None:
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, *, batch_tokens: int = 1_024) -> None:
         self.checkpoint = checkpoint
         self.engine = engine
         self._batch_tokens = batch_tokens
@@ -94,7 +94,13 @@ class Scorer:
 
     @classmethod
     def load(
-        cls, directory: Path | str = DEFAULT_CHECKPOINT, *, engine: str = AUTO, threads: int = 1, streams: int = 1
+        cls,
+        directory: Path | str = DEFAULT_CHECKPOINT,
+        *,
+        engine: str = AUTO,
+        threads: int = 1,
+        streams: int = 1,
+        precision: str = AUTO,
     ) -> Scorer:
         """Load a checkpoint and its engine.
 
@@ -103,12 +109,13 @@ class Scorer:
             engine: ``auto``, ``openvino``, ``onnxruntime`` or ``torch``.
             threads: threads of the engine for one call.
             streams: calls that may run at once, from as many threads.
+            precision: ``auto``, ``int8``, ``bf16`` or ``f32``.
 
         Raises:
             CheckpointError: the checkpoint cannot be used; the message says why.
         """
         checkpoint = Checkpoint.read(directory)
-        return cls(checkpoint, load_engine(checkpoint.directory, engine, threads, streams))
+        return cls(checkpoint, load_engine(checkpoint.directory, engine, threads, streams, precision))
 
     @property
     def name(self) -> str:
@@ -164,8 +171,8 @@ class Scorer:
             for item in self._tokenizer.encode(texts)
         ]
 
-    def forward(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Token shares ``(tokens, dimensions, cuts)`` of each window, in one run of the engine."""
+    def inputs(self, windows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and mask ``(windows, length)`` int64 with special tokens and padding."""
         longest = max(map(len, windows)) + 2
         length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
         ids = np.full((len(windows), length), self._tokenizer.pad_id, dtype=np.int64)
@@ -176,8 +183,19 @@ class Scorer:
             ids[row, 1 : count + 1] = window
             ids[row, count + 1] = self._tokenizer.sep_id
             mask[row, : count + 2] = 1
-        shares = self.engine.shares(ids, mask).astype(np.float64)
-        return [shares[row, 1 : len(window) + 1] for row, window in enumerate(windows)]
+        return ids, mask
+
+    def forward(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Token shares ``(tokens, dimensions, cuts)`` of each window, in one run of the engine."""
+        return self._cut(windows, self.engine.shares(*self.inputs(windows)))
+
+    def forward_alone(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """As :meth:`forward`, on all threads of the engine's streams together: for a run beside which nothing runs."""
+        return self._cut(windows, self.engine.shares_alone(*self.inputs(windows)))
+
+    @staticmethod
+    def _cut(windows: Sequence[np.ndarray], shares: np.ndarray) -> list[np.ndarray]:
+        return [shares[row, 1 : len(window) + 1].astype(np.float64) for row, window in enumerate(windows)]
 
     def finish(self, prepared: PreparedText, shares: Sequence[np.ndarray], *, explain: bool = False) -> Score:
         """The score of a text from the token shares of its windows: all that comes after the network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -12,10 +13,15 @@ from flask_openapi3 import Info, OpenAPI
 from service.health import health_routes, scores_a_text
 from service.json_request import JsonRequest
 from service.metrics import Metrics
+from service.observer import Observer
+from service.policy import PolicyError, PolicySource
 from service.problems import ProblemError, invalid, register_problems
+from service.reply_check_routes import reply_check_routes
 from service.routes import scoring_routes
 from service.schemas import Problem
+from service.scorecard_routes import scorecard_routes
 from service.scoring import ScoringService, engine_streams, engine_threads
+from service.tally import Tally, default_url
 from service.tracing import trace_requests
 from service.version import VERSION
 
@@ -49,6 +55,7 @@ def create_app(settings: Settings, scorer: Scorer) -> KalmApp:
 
     Raises:
         ProblemError: the scorer cannot score a text; the process must not start.
+        PolicyError: the policy file cannot be used.
     """
     app = KalmApp(
         "kalm",
@@ -62,10 +69,15 @@ def create_app(settings: Settings, scorer: Scorer) -> KalmApp:
     app.json.ensure_ascii = False
     app.json.sort_keys = False
     metrics = Metrics(scorer.name, scorer.version)
-    service = ScoringService.build(settings, scorer, metrics)
+    url = settings.database_url
+    tally = Tally(url.get_secret_value() if url else default_url())
+    atexit.register(tally.close)
+    service = ScoringService.build(settings, scorer, metrics, PolicySource(settings.policy), Observer(tally, metrics))
     trace_requests(app, metrics)
     register_problems(app)
     app.register_api(scoring_routes(service, settings))
+    app.register_api(reply_check_routes(service, settings))
+    app.register_api(scorecard_routes(service, settings))
     app.register_api(health_routes(service))
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(app.api_doc))
     app.add_url_rule("/", "root", lambda: redirect("/docs"))
@@ -90,8 +102,14 @@ def build() -> KalmApp:
     try:
         settings = load_settings()
         threads, streams = engine_threads(settings), engine_streams(settings)
-        scorer = Scorer.load(settings.checkpoint, engine=settings.engine, threads=threads, streams=streams)
+        scorer = Scorer.load(
+            settings.checkpoint,
+            engine=settings.engine,
+            threads=threads,
+            streams=streams,
+            precision=settings.precision,
+        )
         return create_app(settings, scorer)
-    except (SettingsError, ModelError, ProblemError) as error:
+    except (SettingsError, PolicyError, ModelError, ProblemError) as error:
         _log.critical("cannot start: %s", error)
         sys.exit(_APP_LOAD_ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flask import Response, jsonify
@@ -51,6 +52,7 @@ def health_routes(service: ScoringService) -> APIBlueprint:
     def readyz() -> Response:
         scores_a_text(service)
         scorer = service.scorer
+        policy = service.policy.current()
         return jsonify(
             {
                 "status": "ready",
@@ -58,11 +60,15 @@ def health_routes(service: ScoringService) -> APIBlueprint:
                 "model_version": scorer.version,
                 "engine": scorer.engine.name,
                 "precision": scorer.engine.precision,
+                "policy_version": policy.version,
+                "policy_error": service.policy.error,
+                "counts_error": service.observer.tally.error,
             }
         )
 
     @health.get("/metrics", summary="Metrics for Prometheus")
     def metrics() -> Response:
+        service.observer.refresh(datetime.now(UTC))
         return Response(service.metrics.render(), content_type=CONTENT_TYPE_LATEST)
 
     return health

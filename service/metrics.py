@@ -28,6 +28,24 @@ class Metrics:
         self.windows = Counter("kalm_windows", "Windows scored", registry=registry)
         self.flags = Counter("kalm_flags", "Messages flagged", ["priority"], registry=registry)
         self.scores = Histogram("kalm_score", "Scores given", ["dimension"], buckets=_SCORES, registry=registry)
+        self.findings = Counter("kalm_reply_findings", "Faults found in drafts", ["code"], registry=registry)
+        self.alarms = Gauge(
+            "kalm_volume_alarm",
+            "1 while the counts of the last hours are improbable for the hour of the week",
+            ["kind", "direction", "channel", "language"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.threshold_factor = Gauge(
+            "kalm_threshold_factor",
+            "By how much the alert budget raises the thresholds",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.threshold_factor.set(1)
+        self.tally_dropped = Gauge(
+            "kalm_tally_dropped", "Counts lost while the database was away", registry=registry, multiprocess_mode="sum"
+        )
         info = Gauge(
             "kalm_model", "The loaded checkpoint", ["name", "version"], registry=registry, multiprocess_mode="max"
         )

@@ -1,67 +1,264 @@
-"""From scores to what the help desk does: flag, priority, and by when to answer."""
+"""The policy file: what each desk decides for itself, validated, merged by scope, and read anew when it changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+import hashlib
+import logging
+import threading
+import time
+import tomllib
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+
+from service.lexicon import TOPICS, compile_patterns, literal
 
 if TYPE_CHECKING:
-    from model.scorer import Score
+    import regex
 
 Priority = Literal["urgent", "high", "normal", "low"]
-# Time to a first answer. Customers who wait get angrier, so even the least pressing get a date.
-RESPOND_WITHIN: dict[Priority, timedelta] = {
-    "urgent": timedelta(minutes=15),
-    "high": timedelta(hours=2),
-    "normal": timedelta(hours=24),
-    "low": timedelta(hours=72),
-}
+Level = Literal["agent", "senior", "manager"]
+Channel = Literal["email", "form", "chat", "social", "review", "sms", "voice"]
+DEFAULT_POLICY = Path(__file__).with_name("policy.toml")
+_LOOK_EVERY = 1.0
+_LARGEST_FILE = 1_000_000
+_log = logging.getLogger("kalm")
+
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=365))]
+Threshold = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[str, Field(strict=True, min_length=2, max_length=100)]
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Scores 0..1 from which a message is flagged."""
-
-    anger: float
-    urgency: float
+class PolicyError(Exception):
+    """The policy file cannot be used; the message names the place and says what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do with one message; ``reasons`` are codes in order of weight."""
-
-    flag: bool
-    priority: Priority
-    respond_by: datetime
-    reasons: tuple[str, ...]
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def decide(score: Score, thresholds: Thresholds, *, now: datetime, waiting_since: datetime | None = None) -> Decision:
-    """Flag when anger or urgency reaches its threshold; priority from both.
+class RespondWithin(_Section):
+    """Time to an answer by priority."""
 
-    The answer is due within the priority's time, counted from when the customer began to wait, but
-    never in the past: what is overdue is due now.
+    urgent: Duration
+    high: Duration
+    normal: Duration
+    low: Duration
 
-    Args:
-        score: the message's scores.
-        thresholds: from the checkpoint or the settings.
-        now: the present moment, with a time zone.
-        waiting_since: since when the customer has been waiting, with a time zone.
+
+def _known_region(value: str) -> str:
+    import phonenumbers
+
+    if value and value not in phonenumbers.SUPPORTED_REGIONS:
+        message = "must be two capital letters of a country, such as NL, or empty"
+        raise ValueError(message)
+    return value
+
+
+class Rules(_Section):
+    """What holds for one message, once all scopes are merged."""
+
+    anger_threshold: Threshold | None = None
+    urgency_threshold: Threshold | None = None
+    contacts: Annotated[StrictInt, Field(ge=2, le=1000)]
+    transfers: Annotated[StrictInt, Field(ge=1, le=1000)]
+    patience: Duration
+    repeat_after: Duration
+    raise_priority: StrictBool
+    region: Annotated[str, AfterValidator(_known_region)]
+    agent_language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+    respond_within: RespondWithin
+
+
+class Topic(_Section):
+    """Who takes a topic, and the words by which it is known."""
+
+    team: Name
+    level: Level = "agent"
+    words: dict[Annotated[str, Field(pattern=r"^[a-z]{2}$")], list[Words]] = {}
+    own_words_only: StrictBool = False
+    urgent_when_pressing: StrictBool = False
+
+
+class AlertBudget(_Section):
+    """How many flags a day a team can take."""
+
+    flags_per_day: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+    window: Duration
+    least_messages: Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+
+
+class Routing(_Section):
+    """Where a message goes that no topic's words fit."""
+
+    default_team: Name
+    critical_topic: Annotated[str, Field(pattern=r"^([a-z_]{1,40})?$")]
+
+
+class Policy(_Section):
+    """A validated policy; ``rules_for`` merges its scopes."""
+
+    rules: Rules
+    channels: dict[Channel, dict[str, Any]]
+    tenants: dict[Name, dict[str, Any]]
+    tiers: dict[Name, dict[str, Any]]
+    alert_budget: AlertBudget
+    topics: dict[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")], Topic]
+    routing: Routing
+    version: str
+
+    def rules_for(self, channel: str | None, tenant: str | None, tier: str | None) -> Rules:
+        """The rules of a message; a channel, tenant or tier without its own table changes nothing."""
+        # Unknown names come from requests: left out here, so that they cannot fill the cache.
+        return self._merged(
+            channel if channel in self.channels else None,
+            tenant if tenant in self.tenants else None,
+            tier if tier in self.tiers else None,
+        )
+
+    @lru_cache(maxsize=1024)  # noqa: B019  a policy is replaced whole, and its cache with it
+    def _merged(self, channel: str | None, tenant: str | None, tier: str | None) -> Rules:
+        merged = self.rules.model_dump()
+        for table, key in ((self.channels, channel), (self.tenants, tenant), (self.tiers, tier)):
+            if key is not None:
+                merged = _merge(merged, cast("dict[str, dict[str, Any]]", table)[key])
+        return Rules.model_validate(merged)
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def added_words(self, topic: str, language: str) -> regex.Pattern[str] | None:
+        """The expression of a topic's added words in a language."""
+        words = self.topics[topic].words.get(language)
+        return compile_patterns([literal(item) for item in words]) if words else None
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``over`` on ``base``, table by table."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            message = f"{path}: larger than {_LARGEST_FILE} bytes"
+            raise PolicyError(message)
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror})"
+        raise PolicyError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: not TOML: {error}"
+        raise PolicyError(message) from error
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Read a policy file over Kalm's own.
+
+    Raises:
+        PolicyError: it cannot be read, has an unknown key, or a bad value; all of them are named.
     """
-    angry = score.anger.score >= thresholds.anger
-    pressing = score.urgency.score >= thresholds.urgency
-    reasons = [f"urgency_{score.urgency.level}"] * pressing + [f"anger_{score.anger.level}"] * angry
-    priority = _priority(score, angry=angry, pressing=pressing)
-    began = min(waiting_since or now, now)
-    due = max(began + RESPOND_WITHIN[priority], now).astimezone(UTC)
-    return Decision(angry or pressing, priority, due.replace(microsecond=0), tuple(reasons))
+    tables = _read(DEFAULT_POLICY)
+    own = _read(path) if path is not None else {}
+    merged = _merge(tables, own)
+    merged["version"] = hashlib.sha256(repr(sorted(merged.items())).encode()).hexdigest()[:12]
+    try:
+        policy = Policy.model_validate(merged)
+        problems = _scope_problems(policy) + _topic_problems(policy)
+    except ValidationError as error:
+        problems = _problems(error)
+    if problems:
+        message = f"{path or DEFAULT_POLICY}: " + "; ".join(problems)
+        raise PolicyError(message)
+    return policy
 
 
-def _priority(score: Score, *, angry: bool, pressing: bool) -> Priority:
-    # Grade 3 of urgency is danger or harm under way; both flags at once means one must not wait for the other.
-    if pressing and (score.urgency.grades[-1] >= 0.5 or angry):
-        return "urgent"
-    if angry or pressing:
-        return "high"
-    return "low" if score.anger.grades[0] >= 0.5 and score.urgency.grades[0] >= 0.5 else "normal"
+def _problems(error: ValidationError, before: str = "") -> list[str]:
+    found = error.errors(include_input=False, include_url=False)
+    return [
+        f"{before}{'.'.join(map(str, item['loc']))}: "
+        + ("not a key of the policy" if item["type"] == "extra_forbidden" else item["msg"])
+        for item in found
+    ]
+
+
+def _scope_problems(policy: Policy) -> list[str]:
+    """Each scope's table is tried on the base rules, so that a bad one is found at start and not at a message."""
+    problems = []
+    for name in ("channels", "tenants", "tiers"):
+        for key, table in getattr(policy, name).items():
+            try:
+                Rules.model_validate(_merge(policy.rules.model_dump(), table))
+            except ValidationError as error:
+                problems += _problems(error, f"{name}.{key}.")
+    return problems
+
+
+def _topic_problems(policy: Policy) -> list[str]:
+    problems = [
+        f"topics.{name}: needs words, since it is not one of Kalm's own ({', '.join(TOPICS)})"
+        for name, topic in policy.topics.items()
+        if (name not in TOPICS or topic.own_words_only) and not any(topic.words.values())
+    ]
+    critical = policy.routing.critical_topic
+    if critical and critical not in policy.topics:
+        problems.append(f"routing.critical_topic: {critical} is not among the topics")
+    return problems
+
+
+class PolicySource:
+    """The policy in force: looked at once a second, replaced when the file changed and is valid.
+
+    ``error`` says why the last change was not taken; then the policy before it stays.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._policy = load_policy(path)
+        self._seen = self._stamp()
+        self._next_look = time.monotonic() + _LOOK_EVERY
+        self._lock = threading.Lock()
+        self.error: str | None = None
+
+    def current(self) -> Policy:
+        """The policy in force now."""
+        if self._path is not None and time.monotonic() >= self._next_look and self._lock.acquire(blocking=False):
+            try:
+                self._next_look = time.monotonic() + _LOOK_EVERY
+                self._look()
+            finally:
+                self._lock.release()
+        return self._policy
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _look(self) -> None:
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self._policy = load_policy(self._path)
+        except PolicyError as error:
+            self.error = str(error)
+            _log.error("the changed policy is not taken, the one before stays: %s", error)
+        else:
+            self.error = None
+            _log.info("policy taken", extra={"policy_version": self._policy.version})

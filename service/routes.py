@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _TAG = Tag(name="scoring", description="Scores of customer messages")
-_PROBLEMS = {str(status): Problem for status in (400, 401, 413, 415, 422, 500, 503)}
-_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
+PROBLEMS = {str(status): Problem for status in (400, 401, 413, 415, 422, 500, 503)}
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
 
 
 def scoring_routes(service: ScoringService, settings: Settings) -> APIBlueprint:
     """``POST /v1/score`` and ``POST /v1/score/batch``."""
-    api = APIBlueprint("scoring", __name__, url_prefix="/v1", abp_tags=[_TAG], abp_security=_SECURITY)
+    api = APIBlueprint("scoring", __name__, url_prefix="/v1", abp_tags=[_TAG], abp_security=SECURITY)
     api.before_request(key_check(settings))
 
-    @api.post("/score", responses={"200": ScoreReply, **_PROBLEMS}, summary="Score one message")
+    @api.post("/score", responses={"200": ScoreReply, **PROBLEMS}, summary="Score one message")
     def score(body: ScoreRequest) -> Response:
-        (reply,) = _noted(service.reply([body], _client_is_there()), [body])
+        (reply,) = _noted(service.reply([body], client_is_there()), [body])
         if "status" in reply:
             raise ProblemError(reply["status"], reply["detail"], errors=reply["errors"])
         return jsonify(reply)
 
-    @api.post("/score/batch", responses={"200": BatchReply, **_PROBLEMS}, summary="Score up to 256 messages")
+    @api.post("/score/batch", responses={"200": BatchReply, **PROBLEMS}, summary="Score up to 256 messages")
     def score_batch(body: BatchRequest) -> Response:
         good = [item for item in body.messages if not isinstance(item, InvalidMessage)]
-        replies = iter(_noted(service.reply(good, _client_is_there()), good))
+        replies = iter(_noted(service.reply(good, client_is_there()), good))
         results = [_problem(item) if isinstance(item, InvalidMessage) else next(replies) for item in body.messages]
         return jsonify({"results": results})
 
     return api
 
 
-def _client_is_there() -> Callable[[], bool] | None:
+def client_is_there() -> Callable[[], bool] | None:
     """Whether the client still holds the connection open; None where the server does not say."""
     connection: socket.socket | None = request.environ.get("gunicorn.socket")
     if connection is None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from model.batching import BatchingQueue
 from model.cores import available_cores
 from model.errors import AbandonedError, DeadlineError, OverloadError
-from model.language import LANGUAGES, language_of
+from model.language import language_of
 from model.reply import reply_fields
+from model.text import normalise
 from service.admission import Admission
-from service.policy import Thresholds, decide
+from service.advice import advice_fields, advise, scored_turns
+from service.decision import Thresholds
 from service.problems import ProblemError, problem_fields
 
 if TYPE_CHECKING:
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
 
     from model.scorer import PreparedText, Score, Scorer
     from service.metrics import Metrics
+    from service.observer import Observer
+    from service.policy import Policy, PolicySource
     from service.schemas import ScoreRequest
     from service.settings import Settings
 
 _LONGEST_RETRY = 30
+_FEW_LETTERS = 20
 UNREADABLE = [{"field": "text", "code": "unreadable", "reason": "holds nothing that can be read"}]
 
 
@@ -43,8 +48,26 @@ def engine_streams(settings: Settings) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A text on its way to a score: tokenised, with its windows' token shares."""
+
+    prepared: PreparedText
+    shares: list[np.ndarray]
+    scorer: Scorer
+
+    @property
+    def readable(self) -> bool:
+        """Whether the text holds anything to read."""
+        return bool(self.shares)
+
+    def score(self, *, explain: bool = False) -> Score:
+        """The calibrated score."""
+        return self.scorer.finish(self.prepared, self.shares, explain=explain)
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringService:
-    """The scorer behind its queue, with the policy's thresholds."""
+    """The scorer behind its queue, with the policy."""
 
     scorer: Scorer
     queue: BatchingQueue
@@ -52,24 +75,30 @@ class ScoringService:
     metrics: Metrics
     thresholds: Thresholds
     admission: Admission
+    policy: PolicySource
+    observer: Observer
 
     @classmethod
-    def build(cls, settings: Settings, scorer: Scorer, metrics: Metrics) -> ScoringService:
-        """Thresholds come from the settings where they are set, else from the checkpoint."""
+    def build(
+        cls, settings: Settings, scorer: Scorer, metrics: Metrics, policy: PolicySource, observer: Observer
+    ) -> ScoringService:
+        """Thresholds come from the settings, else from the checkpoint; the policy may change them."""
         own = scorer.thresholds
         anger = own["anger"] if settings.anger_threshold is None else settings.anger_threshold
         urgency = own["urgency"] if settings.urgency_threshold is None else settings.urgency_threshold
         return cls(
             scorer,
-            BatchingQueue(scorer.forward, streams=engine_streams(settings)),
+            BatchingQueue(scorer.forward, alone=scorer.forward_alone, streams=engine_streams(settings)),
             settings.score_timeout,
             metrics,
             Thresholds(anger, urgency),
             Admission(settings.max_pending_characters),
+            policy,
+            observer,
         )
 
-    def reply(self, requests: Sequence[ScoreRequest], wanted: Callable[[], bool] | None = None) -> list[dict[str, Any]]:
-        """One dict a request, in order: the reply's fields, or a problem's when nothing could be read.
+    def read(self, texts: Sequence[str], wanted: Callable[[], bool] | None = None) -> list[Reading]:
+        """Run texts through the network, all in one ticket of the queue.
 
         ``wanted`` says whether the client is still there; what nobody waits for is not scored.
 
@@ -77,14 +106,28 @@ class ScoringService:
             ProblemError: 503 with ``Retry-After``, too much is waiting or the scores were not there in time.
         """
         began = time.perf_counter()
-        with self.admission.admit(sum(len(r.text) for r in requests)):
-            prepared = self.scorer.prepare([r.text for r in requests])
+        with self.admission.admit(sum(map(len, texts))):
+            prepared = self.scorer.prepare(texts)
             shares = iter(self._run([window for item in prepared for window in item.windows()], wanted))
         self.metrics.scoring_seconds.observe(time.perf_counter() - began)
+        return [Reading(item, [next(shares) for _ in item.spans], self.scorer) for item in prepared]
+
+    def reply(self, requests: Sequence[ScoreRequest], wanted: Callable[[], bool] | None = None) -> list[dict[str, Any]]:
+        """One dict a request, in order: the reply's fields, or a problem's when nothing could be read.
+
+        Each message is read together with the customer's last messages of its thread.
+
+        Raises:
+            ProblemError: as :meth:`read`.
+        """
+        texts = [[r.text, *(r.thread[index].text for index in scored_turns(r))] for r in requests]
+        readings = iter(self.read([text for group in texts for text in group], wanted))
         now = datetime.now(UTC)
+        policy = self.policy.current()
+        thresholds = self.observer.budgeted(self.thresholds, policy, now)
         return [
-            self._one(request, item, [next(shares) for _ in item.spans], now)
-            for request, item in zip(requests, prepared, strict=True)
+            self._one(request, [next(readings) for _ in group], policy, thresholds, now)
+            for request, group in zip(requests, texts, strict=True)
         ]
 
     def _run(self, windows: Sequence[np.ndarray], wanted: Callable[[], bool] | None) -> list[np.ndarray]:
@@ -100,25 +143,28 @@ class ScoringService:
             raise ProblemError(503, "The client had gone.") from error
 
     def _one(
-        self, request: ScoreRequest, prepared: PreparedText, shares: list[np.ndarray], now: datetime
+        self,
+        request: ScoreRequest,
+        readings: Sequence[Reading],
+        policy: Policy,
+        thresholds: Thresholds,
+        now: datetime,
     ) -> dict[str, Any]:
-        if not shares:
+        present, *earlier = readings
+        if not present.readable:
             return problem_fields(422, "One or more fields are wrong.", UNREADABLE)
-        score = self.scorer.finish(prepared, shares, explain=request.explain)
-        language = request.language or language_of(prepared.tokens.normalised.text)
-        decision = decide(score, self.thresholds, now=now, waiting_since=request.waiting_since)
-        self._count(score, language, decision.priority if decision.flag else None)
-        message_id = request.id or uuid.uuid4().hex
-        return reply_fields(message_id, score, self.scorer, language, flag=decision.flag) | {
-            "priority": decision.priority,
-            "respond_by": decision.respond_by.isoformat().replace("+00:00", "Z"),
-            "reasons": list(decision.reasons),
-        }
+        score = present.score(explain=request.explain)
+        language = request.language or language_of(_telling(request, present))
+        advice = advise(request, score, [r.score() for r in earlier], language, policy, thresholds, now=now)
+        self.observer.observe(advice, self.thresholds, now)
+        fields = reply_fields(request.id or uuid.uuid4().hex, score, self.scorer, language, flag=advice.decision.flag)
+        return fields | advice_fields(advice, lambda: present.score(explain=True), policy)
 
-    def _count(self, score: Score, language: str | None, priority: str | None) -> None:
-        self.metrics.messages.labels(language if language in LANGUAGES else "other").inc()
-        self.metrics.windows.inc(score.windows)
-        self.metrics.scores.labels("anger").observe(score.anger.score)
-        self.metrics.scores.labels("urgency").observe(score.urgency.score)
-        if priority is not None:
-            self.metrics.flags.labels(priority).inc()
+
+def _telling(request: ScoreRequest, present: Reading) -> str:
+    """The normalised text by which to detect the language: a few letters tell nothing, so the thread's words help."""
+    own = present.prepared.tokens.normalised.text
+    if not request.thread or sum(map(str.isalpha, own[:200])) >= _FEW_LETTERS:
+        return own
+    earlier = [turn.text[:200] for turn in request.thread if turn.sender == "customer"][-3:]
+    return normalise(" ".join([*earlier, request.text])).text

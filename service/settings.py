@@ -31,8 +31,11 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "onnxruntime", "torch"] = Field(
         "auto", description="What runs the network; `auto`: the fastest on this processor."
     )
+    precision: Literal["auto", "int8", "bf16", "f32"] = Field(
+        "auto", description="Numbers that the engine computes in; `auto`: the fastest that keeps the scores."
+    )
     engine_threads: int = Field(
-        2, ge=1, le=64, description="Threads of one run of the engine; no more than the worker's share of the cores."
+        1, ge=1, le=64, description="Threads of one run of the engine while others run; a run alone gets those of all."
     )
     engine_streams: int = Field(
         0, ge=0, le=64, description="Runs of the engine at once in one worker; 0: as many as its cores have room for."
@@ -45,6 +48,14 @@ class Settings(BaseSettings):
     )
     urgency_threshold: float | None = Field(
         None, ge=0, le=1, description="Urgency score from which to flag; unset: the checkpoint's."
+    )
+    policy: Path | None = Field(
+        None, description="Policy file, read anew when it changes; unset: Kalm's own, `service/policy.toml`."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address of the database for counts; `sqlite://` keeps them in memory; "
+        "unset: the file `kalm.db` in the user's state folder.",
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Accepted API keys, separated by commas; unset: open to all who can reach it."

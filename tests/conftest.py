@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Counts of tests stay in memory, also in the processes that tests start.
+os.environ["KALM_DATABASE_URL"] = "sqlite://"
 
 import json
 from pathlib import Path
@@ -25,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("KALM_")]:
+    for name in [name for name in os.environ if name.startswith("KALM_") and name != "KALM_DATABASE_URL"]:
         monkeypatch.delenv(name)
 
 

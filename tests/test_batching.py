@@ -107,7 +107,38 @@ def test_a_run_holds_like_lengths_within_its_tokens(queue, engine):
     engine.gate.set()
     for thread in threads:
         thread.join()
-    assert [sorted(run) for run in engine.runs] == [[0], [1, 3], [2], [4], [5]]
+    assert [sorted(run) for run in engine.runs] == [[0], [1, 3, 5], [2], [4]], "48 and 50 exceed a run's tokens"
+
+
+def test_a_window_joins_when_its_padding_costs_less_than_a_run(engine):
+    queue = BatchingQueue(engine)
+    threads = [hold(queue, engine)]
+    for value, length in ((1, 100), (2, 60), (3, 40), (4, 300)):
+        threads.append(start(queue, [window(value, length)]))
+        settle(queue, value)
+    engine.gate.set()
+    for thread in threads:
+        thread.join()
+    queue.close()
+    assert sorted(map(sorted, engine.runs)) == [[0], [1, 2], [3], [4]]
+
+
+def test_a_run_alone_gets_the_whole_engine(engine):
+    wide = Engine()
+    queue = BatchingQueue(engine, alone=wide)
+    queue.run([window(1)], 5)
+    assert (wide.runs, engine.runs) == ([[1]], [])
+    wide.gate.clear()
+    first = start(queue, [window(2)])
+    assert wide.entered.wait(5)
+    others = [start(queue, [window(value, length)]) for value, length in ((3, 6), (4, 300))]
+    settle(queue, 2)
+    wide.gate.set()
+    for thread in (first, *others):
+        thread.join()
+    queue.close()
+    assert engine.runs == [[3]], "one more waits behind it"
+    assert wide.runs == [[1], [2], [4]]
 
 
 def test_single_messages_pass_bulk_and_bulk_is_not_starved(queue, engine):

@@ -132,10 +132,18 @@ def test_unknown_engine(tiny_checkpoint):
         load_engine(tiny_checkpoint, "abacus", 1)
 
 
-@pytest.mark.parametrize(("capabilities", "expected"), [(["FP32", "BF16"], "openvino"), (["FP32"], "onnxruntime")])
-def test_the_engine_follows_the_processor(monkeypatch, capabilities, expected):
+@pytest.mark.parametrize(
+    ("capabilities", "dot_products", "expected"),
+    [
+        (["FP32", "BF16"], False, "openvino"),
+        (["FP32"], False, "onnxruntime"),
+        (["FP32"], True, "openvino"),
+    ],
+)
+def test_the_engine_follows_the_processor(monkeypatch, capabilities, dot_products, expected):
     openvino = pytest.importorskip("openvino")
     monkeypatch.setattr(openvino.Core, "get_property", lambda *_: capabilities)
+    monkeypatch.setattr("model.engines.has_eight_bit_dot_products", lambda: dot_products)
     assert best_engine() == expected
 
 

@@ -14,6 +14,7 @@ from conftest import ROOT
 from waiting import free_port, wait_until_ready
 
 from service.probe import ready
+from service.tally import Tally
 
 
 @contextmanager
@@ -99,3 +100,41 @@ def test_the_container_probe(tiny_checkpoint, monkeypatch, alive):
     with serving(tiny_checkpoint) as (port, _, _log):
         monkeypatch.setenv("KALM_PORT", str(port))
         assert ready() is True
+
+
+def test_counts_survive_the_end_of_a_worker(tiny_checkpoint, tmp_path):
+    url = f"sqlite:///{tmp_path / 'kalm.db'}"
+    body = b'{"text":"Waar blijft mijn pakket?"}'
+    for _ in range(2):
+        with serving(tiny_checkpoint, KALM_DATABASE_URL=url, KALM_WORKERS="2") as (port, process, log):
+            address = f"http://127.0.0.1:{port}/v1/score"
+            request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+                assert response.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        assert "Traceback" not in log[0]
+    tally = Tally(url)
+    counted = tally.read(0, 10**7, ["messages"])
+    tally.close()
+    assert sum(counted.values()) == 2
+
+
+def test_a_bad_policy_refuses_to_start_and_names_the_key(tiny_checkpoint, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[rules]\ncontact = 3", encoding="utf-8")
+    environment = os.environ | {
+        "KALM_PORT": str(free_port()), "KALM_CHECKPOINT": str(tiny_checkpoint), "KALM_POLICY": str(policy)
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "rules.contact: not a key of the policy" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -32,12 +32,12 @@ def assert_problem(response, status, field=None):
 
 
 def test_reply_is_flat_and_complete(client):
-    response = post(client, GOOD)
+    response = post(client, GOOD | {"handover": False})
     reply = json.loads(response.data)
     assert response.status_code == 200
     assert list(reply) == [
         "id", "anger", "urgency", "anger_level", "urgency_level", "anger_grades", "urgency_grades", "flag", "language",
-        "model", "model_version", "windows", "priority", "respond_by", "reasons",
+        "model", "model_version", "windows", "priority", "respond_by", "reasons", "reason_texts",
     ]  # fmt: skip
     assert 0 <= reply["anger"] <= 1
     assert sum(reply["anger_grades"]) == pytest.approx(1, abs=1e-5)
@@ -110,8 +110,13 @@ def test_body_over_the_limit(scorer):
         (GOOD | {"waiting_since": "0001-01-01T00:00:00Z"}, "waiting_since"),
         (GOOD | {"id": ""}, "id"),
         (GOOD | {"id": "x" * 201}, "id"),
+        (GOOD | {"handover": "yes"}, "handover"),
+        (GOOD | {"tenant": "a b"}, "tenant"),
+        (GOOD | {"tier": "x" * 65}, "tier"),
+        (GOOD | {"thread": [{"from": "agent", "text": "x" * 20_001}]}, "thread.0.text"),
+        (GOOD | {"thread": [{"from": "agent", "text": "x", "at": "2026-01-01T08:00:00"}]}, "thread.0.at"),
         (GOOD | {"thread": [{"from": "robot", "text": "x"}]}, "thread.0.from"),
-        (GOOD | {"thread": [{"from": "agent", "text": "x"}] * 101}, "thread"),
+        (GOOD | {"thread": [{"from": "agent", "text": "x"}] * 501}, "thread"),
         (["not", "an", "object"], "(body)"),
         ("text", "(body)"),
         (None, "(body)"),
@@ -276,7 +281,9 @@ def test_thresholds_may_be_overridden(scorer):
 def test_openapi_describes_every_route_and_field(client):
     document = client.get("/openapi.json").get_json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {"/v1/score", "/v1/score/batch", "/livez", "/readyz", "/metrics"}
+    assert set(document["paths"]) == {
+        "/v1/score", "/v1/score/batch", "/v1/reply-check", "/v1/scorecard", "/livez", "/readyz", "/metrics",
+    }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert set(json.loads(post(client, GOOD).data)) <= set(schemas["ScoreReply"]["properties"])
     assert schemas["ScoreRequest"]["properties"]["text"]["maxLength"] == 20_000

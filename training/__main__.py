@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from model.checkpoint import DEFAULT_CHECKPOINT
-from model.engines import AUTO, ENGINES
+from model.engines import AUTO, ENGINES, PRECISIONS
 from model.errors import ModelError
+from model.quantisation import RANGES
 from model.scorer import Scorer
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -251,13 +252,16 @@ def train(
 @click.option("--report", type=_PATH, default=None, help="Folder for report.json, report.md and calibration.png.")
 @click.option("--threads", type=click.IntRange(1, 64), default=2)
 @click.option("--engine", type=click.Choice([AUTO, *sorted(ENGINES)]), default=AUTO, show_default=True)
-def evaluate(checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int, engine: str) -> None:
+@click.option("--precision", type=click.Choice(PRECISIONS), default=AUTO, show_default=True)
+def evaluate(
+    checkpoint: Path, data: tuple[Path, ...], report: Path | None, threads: int, engine: str, precision: str
+) -> None:
     """Measure a checkpoint on the dev part, beside a TF-IDF and a keyword baseline."""
     from training.evaluate import evaluate as run
     from training.report import render
 
     try:
-        scorer = Scorer.load(checkpoint, engine=engine, threads=threads)
+        scorer = Scorer.load(checkpoint, engine=engine, threads=threads, precision=precision)
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     click.echo(render(run(scorer, report, data, threads=threads)))
@@ -290,6 +294,32 @@ def export(checkpoint: Path) -> None:
 
     path = export_graph(checkpoint)
     click.echo(f"{path}: largest difference of a token's share from torch {graph_difference(checkpoint):.2e}")
+
+
+@main.command()
+@click.option("--checkpoint", type=_PATH, default=DEFAULT_CHECKPOINT, show_default="the shipped one")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+              help="JSON-lines file of messages; repeatable. [default: the project's own]")  # fmt: skip
+def quantise(checkpoint: Path, data: tuple[Path, ...]) -> None:
+    """Write the ranges by which a checkpoint is served in eight bits; `train` does it by itself.
+
+    They come from messages of the dev part, and are kept only if none of their scores moves by more than 0.05, and
+    the mean by no more than 0.01; products that move scores too far are left in more bits.
+    """
+    from training.corpus import MESSAGES, held_out, read_messages, read_split, split_messages
+    from training.quantise import write_ranges
+
+    messages = read_messages(list(data) or MESSAGES)
+    _, dev = split_messages(messages, held_out(messages, read_split()))
+    try:
+        difference = write_ranges(checkpoint, [message.text for message in dev])
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error
+    if difference is None:
+        message = "openvino is not installed; install what requirements.txt lists"
+        raise click.ClickException(message)
+    kept = (checkpoint / RANGES).is_file()
+    click.echo(json.dumps(difference | {"kept": kept}))
 
 
 @main.command()

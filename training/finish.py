@@ -20,6 +20,7 @@ from training.corpus import Message, sha256_of
 from training.export import WEIGHTS, export_graph, graph_difference
 from training.lexical import lexical_latents, mix
 from training.metrics import grade_metrics
+from training.quantise import write_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ def write_checkpoint(
     calibrated, figures = _calibrate(raw, latents, grades, settings)
     calibrated.write(output)
     record["graph_difference"] = graph_difference(output)
+    record["eight_bit_difference"] = write_ranges(output, texts)
     record["dev"] = figures
     (output / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return figures

@@ -1,0 +1,23 @@
+"""What a message says of itself, by the words of its language."""
+
+from __future__ import annotations
+
+from service.lexicon import FoldedText, lexicon_of
+
+QUESTION_MARKS = "?؟"
+
+
+def says(text: str, language: str | None, key: str, section: str = "signals") -> bool:
+    """Whether a key of the language's lexicon matches; False where there is no lexicon."""
+    lexicon = lexicon_of(language)
+    return lexicon is not None and lexicon.has(FoldedText(text), section, key)
+
+
+def asks(text: str, language: str | None) -> bool:
+    """Whether a text asks something, with a question mark or without."""
+    return any(mark in text for mark in QUESTION_MARKS) or says(text, language, "question")
+
+
+def says_solved(text: str, language: str | None) -> bool:
+    """Whether a text says that the matter is solved, and asks nothing more."""
+    return says(text, language, "solved") and not asks(text, language)
