@@ -129,6 +129,7 @@ def test_a_run_alone_gets_the_whole_engine(engine):
     queue.run([window(1)], 5)
     assert (wide.runs, engine.runs) == ([[1]], [])
     wide.gate.clear()
+    wide.entered.clear()
     first = start(queue, [window(2)])
     assert wide.entered.wait(5)
     others = [start(queue, [window(value, length)]) for value, length in ((3, 6), (4, 300))]

@@ -226,6 +226,8 @@ class BrokenScorer:
             raise RuntimeError(message)
         return self._scorer.forward(windows)
 
+    forward_alone = forward
+
 
 def test_a_failing_model_is_not_ready_and_leaks_nothing(scorer, caplog):
     broken = BrokenScorer(scorer)

@@ -39,7 +39,7 @@ def test_it_was_trained_on_the_messages_in_this_repository():
 
 def test_graph_is_as_far_from_torch_as_the_card_says():
     stated = json.loads((DEFAULT_CHECKPOINT / "metrics.json").read_text())["graph_difference"]["largest"]
-    assert stated < 0.01, "of a score; the engine may compute in bfloat16"
+    assert stated < 0.05, "of a score; the engine may compute in eight bits"
     assert graph_difference(DEFAULT_CHECKPOINT, batches=3) < 1e-3, "of a token's share in a raw latent"
 
 
