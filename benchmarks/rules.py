@@ -19,10 +19,7 @@ PAGE = Path("docs/rules.md")
 
 def _cases(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """By language."""
-    return {
-        path.stem: [{"language": path.stem, **case} for case in read_cases([path])]
-        for path in sorted(folder.glob("*.jsonl"))
-    }
+    return {path.stem: read_cases([path]) for path in sorted(folder.glob("*.jsonl"))}
 
 
 def _percent(value: float | None) -> str:
@@ -95,10 +92,9 @@ def _sum(trials: dict[str, DraftTrial]) -> DraftTrial:
 def main() -> None:
     """Measure, and write the figures into the page."""
     scorer = Scorer.load(threads=available_cores())
-    thresholds = Thresholds(scorer.thresholds["anger"], scorer.thresholds["urgency"])
-    contexts = try_contexts(
-        [case for cases in _cases(DATA / "contexts").values() for case in cases], scorer, load_policy(), thresholds
-    )
+    thresholds = Thresholds(**scorer.thresholds)
+    cases = read_cases(sorted((DATA / "contexts").glob("*.jsonl")))
+    contexts = try_contexts(cases, scorer, load_policy(), thresholds)
     drafts, held_out = (
         {language: try_drafts(cases, scorer, thresholds) for language, cases in _cases(DATA / name).items()}
         for name in ("drafts", "held_out")

@@ -38,19 +38,7 @@ class Engine(Protocol):
         ...
 
 
-class _OneWay:
-    """An engine that runs one way, whatever runs beside it."""
-
-    def shares(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Run the network."""
-        raise NotImplementedError
-
-    def shares_alone(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """As ``shares``."""
-        return self.shares(input_ids, attention_mask)
-
-
-class OnnxEngine(_OneWay):
+class OnnxEngine:
     """ONNX Runtime on the CPU: portable, without torch."""
 
     name = "onnxruntime"
@@ -81,6 +69,8 @@ class OnnxEngine(_OneWay):
         """Run the graph."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         return np.asarray(self._session.run(["shares"], inputs)[0])
+
+    shares_alone = shares
 
 
 def _only_single(name: str, precision: str) -> None:
@@ -169,7 +159,7 @@ class OpenVinoEngine:
         return np.array(found[0], dtype=np.float32)
 
 
-class TorchEngine(_OneWay):
+class TorchEngine:
     """The reference: the ``transformers`` model itself; needs torch."""
 
     name = "torch"
@@ -197,6 +187,8 @@ class TorchEngine(_OneWay):
                 input_ids=self._torch.from_numpy(input_ids), attention_mask=self._torch.from_numpy(attention_mask)
             )
         return np.asarray(output.shares.numpy())
+
+    shares_alone = shares
 
 
 ENGINES = {engine.name: engine for engine in (OnnxEngine, OpenVinoEngine, TorchEngine)}

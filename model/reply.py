@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model.scorer import Score, Scorer
 
-_DIGITS = 6
+DIGITS = 6
 
 
 def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | None, *, flag: bool) -> dict[str, Any]:
     """One flat, JSON-ready dict; numbers rounded to 6 digits, ``explanation`` only when the score has one."""
     fields: dict[str, Any] = {
         "id": message_id,
-        "anger": round(score.anger.score, _DIGITS),
-        "urgency": round(score.urgency.score, _DIGITS),
+        "anger": round(score.anger.score, DIGITS),
+        "urgency": round(score.urgency.score, DIGITS),
         "anger_level": score.anger.level,
         "urgency_level": score.urgency.level,
-        "anger_grades": [round(p, _DIGITS) for p in score.anger.grades],
-        "urgency_grades": [round(p, _DIGITS) for p in score.urgency.grades],
+        "anger_grades": [round(p, DIGITS) for p in score.anger.grades],
+        "urgency_grades": [round(p, DIGITS) for p in score.urgency.grades],
         "flag": flag,
         "language": language,
         "model": scorer.name,
@@ -28,7 +28,7 @@ def reply_fields(message_id: str, score: Score, scorer: Scorer, language: str | 
     }
     if score.explanation is not None:
         fields["explanation"] = [
-            {"start": w.start, "end": w.end, "anger": round(w.anger, _DIGITS), "urgency": round(w.urgency, _DIGITS)}
+            {"start": w.start, "end": w.end, "anger": round(w.anger, DIGITS), "urgency": round(w.urgency, DIGITS)}
             for w in score.explanation
         ]
     return fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.reply import DIGITS
 from service.closing import may_close
 from service.decision import Context, Decision, Thresholds, decide, merged_thresholds
 from service.handover import Message, handover
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 # The customer's messages of a thread that are scored; what lies further back says little of now.
 SCORED_TURNS = 20
-_DIGITS = 6
 
 
 def scored_turns(request: ScoreRequest) -> list[int]:
     """Places in the thread of the customer's messages that are scored."""
     own = [index for index, turn in enumerate(request.thread) if turn.sender == "customer"]
     return own[-SCORED_TURNS:]
+
+
+def scored_texts(request: ScoreRequest) -> list[str]:
+    """The message, then the thread's messages at :func:`scored_turns`."""
+    return [request.text, *(request.thread[index].text for index in scored_turns(request))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,7 @@ def advise(
 
 
 def _topics(request: ScoreRequest, language: str | None, policy: Policy) -> tuple[str, ...]:
-    texts = (request.text, *(request.thread[index].text for index in scored_turns(request)))
-    return tuple(topic.name for topic in find_topics(texts, language, policy))
+    return tuple(topic.name for topic in find_topics(scored_texts(request), language, policy))
 
 
 def advice_fields(advice: Advice, explained: Callable[[], Score], policy: Policy) -> dict[str, Any]:
@@ -128,10 +132,10 @@ def _thread_fields(advice: Advice, agent_language: str) -> dict[str, Any]:
     closing = may_close(request.text, advice.score, agents, advice.language, advice.thresholds)
     return {
         "trajectory": {
-            "anger": [round(score.anger.score, _DIGITS) for score in trajectory.scores],
-            "urgency": [round(score.urgency.score, _DIGITS) for score in trajectory.scores],
+            "anger": [round(score.anger.score, DIGITS) for score in trajectory.scores],
+            "urgency": [round(score.urgency.score, DIGITS) for score in trajectory.scores],
             "trend": trajectory.trend,
-            "peak_anger": round(trajectory.peak_anger, _DIGITS),
+            "peak_anger": round(trajectory.peak_anger, DIGITS),
             "turns_since_peak": trajectory.turns_since_peak,
             "seconds_since_peak": trajectory.seconds_since_peak,
             "unanswered": trajectory.unanswered,

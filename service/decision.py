@@ -56,6 +56,11 @@ class Decision:
     mood: Mood
 
 
+def is_danger(urgency: DimensionScore) -> bool:
+    """Whether grade 3 of urgency, danger or harm under way, is likelier than not."""
+    return urgency.grades[-1] >= 0.5
+
+
 def merged_thresholds(base: Thresholds, rules: Rules) -> Thresholds:
     """The policy's thresholds where it has any, else those given."""
     anger = base.anger if rules.anger_threshold is None else rules.anger_threshold
@@ -103,7 +108,7 @@ def decide(
 
 
 def _mood(anger: DimensionScore, urgency: DimensionScore, thresholds: Thresholds) -> Mood:
-    if urgency.grades[-1] >= 0.5:
+    if is_danger(urgency):
         return "critical"
     if anger.score >= thresholds.anger:
         return "furious" if anger.grades[-1] >= 0.5 else "angry"
@@ -114,12 +119,12 @@ def _base(
     anger: DimensionScore, urgency: DimensionScore, thresholds: Thresholds, context: Context
 ) -> tuple[int, list[str]]:
     angry = anger.score >= thresholds.anger
-    danger = urgency.grades[-1] >= 0.5
+    danger = is_danger(urgency)
     # Danger counts whatever the threshold: an alert budget must not hide it.
     pressing = urgency.score >= thresholds.urgency or danger
     # A threshold below the model's own boundary flags what it calls annoyed or normal: the reason says so.
     reasons = [f"urgency_{urgency.level}"] * pressing + [f"anger_{anger.level}"] * angry
-    # Grade 3 of urgency is danger or harm under way; both at once means that one must not wait for the other.
+    # Both at once means that one must not wait for the other.
     if danger or (pressing and (angry or context.grave)):
         return 3, reasons
     if angry or pressing:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 LEXICONS = Path(__file__).parent / "lexicons"
-FALLBACK_LANGUAGE = "en"
 TOPICS = ("safety", "fraud", "legal", "outage", "retention", "billing", "delivery")
 # A match starts at the start of a word; its end is open, so that one pattern covers inflected forms.
 _START = r"(?<!\w)"

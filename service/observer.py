@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from model.language import LANGUAGES
 from service.budget import BudgetedThresholds, severity_bin
+from service.decision import is_danger
 from service.keywords import keyword_flag
 from service.scorecard import alarm_fields, current_alarms, length_bin
 from service.tally import Observation, hour_of, score_bin
@@ -39,9 +40,8 @@ class Observer:
 
     def budgeted(self, base: Thresholds, policy: Policy, now: datetime) -> Thresholds:
         """Thresholds under the policy's alert budget."""
-        thresholds = self._budget.apply(base, policy.alert_budget, now)
-        self._metrics.threshold_factor.set(thresholds.anger / base.anger if base.anger else 1)
-        return thresholds
+        self._metrics.threshold_factor.set(self._budget.factor(policy.alert_budget, now))
+        return self._budget.apply(base, policy.alert_budget, now)
 
     def observe(self, advice: Advice, base: Thresholds, now: datetime) -> None:
         """Count a message.
@@ -59,10 +59,7 @@ class Observer:
         metrics.scores.labels("urgency").observe(score.urgency.score)
         if decision.flag:
             metrics.flags.labels(decision.priority).inc()
-        self.tally.add(
-            Observation(advice.request.channel, language, tuple(_measures(advice, base))),
-            now,
-        )
+        self.tally.add(Observation(advice.request.channel, language, tuple(_measures(advice, base))), now)
 
     def refresh(self, now: datetime) -> None:
         """Bring the gauges that come from the counts up to date, at most once a minute."""
@@ -90,8 +87,6 @@ class Observer:
 
 def _measures(advice: Advice, base: Thresholds) -> list[str]:
     score, decision, text = advice.score, advice.decision, advice.request.text
-    severity = severity_bin(score, base)
-    danger = score.urgency.grades[-1] >= 0.5
     measures = [
         "messages",
         f"priority.{decision.priority}",
@@ -108,7 +103,7 @@ def _measures(advice: Advice, base: Thresholds) -> list[str]:
         measures.append("flags")
         if by_keywords:
             measures.append("both")
-    if danger:
+    if is_danger(score.urgency):
         measures.append("danger")
     elif (
         decision.flag
@@ -117,5 +112,5 @@ def _measures(advice: Advice, base: Thresholds) -> list[str]:
     ):
         measures.append("context_flags")
     else:
-        measures.append(f"severity.{severity}")
+        measures.append(f"severity.{severity_bin(score, base)}")
     return measures

@@ -8,11 +8,10 @@ import threading
 import time
 import tomllib
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StrictBool, StrictInt, ValidationError
 
 from service.lexicon import TOPICS, compile_patterns, literal
 
@@ -110,32 +109,37 @@ class Policy(_Section):
     topics: dict[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")], Topic]
     routing: Routing
     version: str
+    # What was worked out already; it goes with the policy when another is taken.
+    _rules: dict[tuple[str | None, ...], Rules] = PrivateAttr(default_factory=dict)
+    _added: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
     def rules_for(self, channel: str | None, tenant: str | None, tier: str | None) -> Rules:
         """The rules of a message; a channel, tenant or tier without its own table changes nothing."""
-        # Unknown names come from requests: left out here, so that they cannot fill the cache.
+        # Unknown names come from requests: left out here, so that they cannot fill the memory.
         return self._merged(
             channel if channel in self.channels else None,
             tenant if tenant in self.tenants else None,
             tier if tier in self.tiers else None,
         )
 
-    @lru_cache(maxsize=1024)  # noqa: B019  a policy is replaced whole, and its cache with it
     def _merged(self, channel: str | None, tenant: str | None, tier: str | None) -> Rules:
-        merged = self.rules.model_dump()
-        for table, key in ((self.channels, channel), (self.tenants, tenant), (self.tiers, tier)):
-            if key is not None:
-                merged = _merge(merged, cast("dict[str, dict[str, Any]]", table)[key])
-        return Rules.model_validate(merged)
+        key = (channel, tenant, tier)
+        if key not in self._rules:
+            merged = self.rules.model_dump()
+            for table, name in ((self.channels, channel), (self.tenants, tenant), (self.tiers, tier)):
+                if name is not None:
+                    merged = _merge(merged, cast("dict[str, dict[str, Any]]", table)[name])
+            self._rules[key] = Rules.model_validate(merged)
+        return self._rules[key]
 
-    @lru_cache(maxsize=256)  # noqa: B019
     def added_words(self, topic: str, language: str) -> regex.Pattern[str] | None:
         """The expression of a topic's added words in a language."""
         words = self.topics[topic].words.get(language)
-        return compile_patterns([literal(item) for item in words]) if words else None
-
-    def __hash__(self) -> int:
-        return hash(self.version)
+        if not words:
+            return None
+        if (topic, language) not in self._added:
+            self._added[topic, language] = compile_patterns([literal(item) for item in words])
+        return self._added[topic, language]
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from service.lexicon import FoldedText, lexicon_of
-from service.signals import QUESTION_MARKS
+from service.signals import has_question_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ def _leaves_open(
 ) -> bool:
     """Whether the customer has trouble that the draft neither ends, nor refuses to end, nor asks about."""
     trouble = score.anger.grades[0] < 0.5 or score.urgency.score >= thresholds.urgency
-    if not trouble or any(mark in draft.text for mark in QUESTION_MARKS):
+    if not trouble or has_question_mark(draft.text):
         return False
     ends = any(lexicon.has(draft, "reply", key) for key in ("done", "refusal"))
     return not ends and not lexicon.has(customer, "signals", "solved")
@@ -141,6 +141,6 @@ def _surely_angry(score: Score) -> bool:
 
 def _unanswered(customer: FoldedText, draft: FoldedText, lexicon: Lexicon, *, timed: bool) -> bool:
     """Asked when or how much, and the draft has neither a time nor a figure."""
-    if timed or _DIGIT.search(draft.text) or not any(mark in customer.text for mark in QUESTION_MARKS):
+    if timed or _DIGIT.search(draft.text) or not has_question_mark(customer.text):
         return False
     return any(lexicon.has(customer, "signals", key) for key in ("asks_when", "asks_amount"))

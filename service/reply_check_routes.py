@@ -8,6 +8,7 @@ from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 
 from model.language import language_of
+from model.reply import DIGITS
 from service.auth import key_check
 from service.decision import merged_thresholds
 from service.problems import ProblemError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _TAG = Tag(name="replies", description="An agent's draft, checked before it is sent")
-_DIGITS = 6
 
 
 def reply_check_routes(service: ScoringService, settings: Settings) -> APIBlueprint:
@@ -73,9 +73,9 @@ def _checked(service: ScoringService, body: ReplyCheckRequest) -> dict[str, Any]
             }
             for finding in findings
         ],
-        "draft_anger": round(exchange.draft_score.anger.score, _DIGITS),
-        "customer_anger": round(own.anger.score, _DIGITS) if own else None,
-        "customer_urgency": round(own.urgency.score, _DIGITS) if own else None,
+        "draft_anger": round(exchange.draft_score.anger.score, DIGITS),
+        "customer_anger": round(own.anger.score, DIGITS) if own else None,
+        "customer_urgency": round(own.urgency.score, DIGITS) if own else None,
         "language": language,
         "model": service.scorer.name,
         "model_version": service.scorer.version,

@@ -16,7 +16,7 @@ from model.language import language_of
 from model.reply import reply_fields
 from model.text import normalise
 from service.admission import Admission
-from service.advice import advice_fields, advise, scored_turns
+from service.advice import advice_fields, advise, scored_texts
 from service.decision import Thresholds
 from service.problems import ProblemError, problem_fields
 
@@ -120,7 +120,7 @@ class ScoringService:
         Raises:
             ProblemError: as :meth:`read`.
         """
-        texts = [[r.text, *(r.thread[index].text for index in scored_turns(r))] for r in requests]
+        texts = [scored_texts(request) for request in requests]
         readings = iter(self.read([text for group in texts for text in group], wanted))
         now = datetime.now(UTC)
         policy = self.policy.current()

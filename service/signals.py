@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from service.lexicon import FoldedText, lexicon_of
 
-QUESTION_MARKS = "?؟"
+_QUESTION_MARKS = "?؟"
+
+
+def has_question_mark(text: str) -> bool:
+    """Whether a text holds a question mark, of any of the 16 languages."""
+    return any(mark in text for mark in _QUESTION_MARKS)
 
 
 def says(text: str, language: str | None, key: str, section: str = "signals") -> bool:
@@ -15,7 +20,7 @@ def says(text: str, language: str | None, key: str, section: str = "signals") ->
 
 def asks(text: str, language: str | None) -> bool:
     """Whether a text asks something, with a question mark or without."""
-    return any(mark in text for mark in QUESTION_MARKS) or says(text, language, "question")
+    return has_question_mark(text) or says(text, language, "question")
 
 
 def says_solved(text: str, language: str | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import GNUTranslations
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -96,17 +96,15 @@ GROUPS = {
 }
 
 
+@cache
 def languages() -> tuple[str, ...]:
     """Languages that have a catalogue, ISO 639-1; English is the source and needs none."""
     return (SOURCE_LANGUAGE, *sorted(path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.po")))
 
 
 @cache
-def _catalogue(language: str) -> NullTranslations:
-    path = LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
-    if not path.is_file():
-        return NullTranslations()
-    with path.open("rb") as file:
+def _catalogue(language: str) -> GNUTranslations:
+    with (LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
         catalogue = read_po(file, locale=language, domain=DOMAIN)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
@@ -126,12 +124,6 @@ def text(group: str, code: str, language: str | None) -> str:
         KeyError: there is no such group or code.
     """
     sentence = GROUPS[group][code]
-    if language is None or language not in languages_with_catalogue():
+    if language is None or language == SOURCE_LANGUAGE or language not in languages():
         return sentence
     return _catalogue(language).gettext(sentence)
-
-
-@cache
-def languages_with_catalogue() -> frozenset[str]:
-    """As :func:`languages`, without the source, read once."""
-    return frozenset(languages()) - {SOURCE_LANGUAGE}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from model.calibration import median_grade
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -56,13 +60,7 @@ class Trajectory:
 
 
 def _grade(dimension: DimensionScore) -> int:
-    """Median grade."""
-    below = 0.0
-    for grade, probability in enumerate(dimension.grades):
-        below += probability
-        if below >= 0.5:
-            return grade
-    return len(dimension.grades) - 1
+    return int(median_grade(np.array([dimension.grades]))[0])
 
 
 def _times(turns: Sequence[Turn]) -> list[datetime | None]:

@@ -16,14 +16,14 @@ from tqdm import tqdm
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.cores import available_cores
 from model.language import language_of
-from service.advice import advice_fields, advise, scored_turns
+from service.advice import advice_fields, advise, scored_texts
 from service.decision import Thresholds, merged_thresholds
 from service.policy import Policy, PolicyError, load_policy
 from service.reply_check import Exchange, check_reply
 from service.schemas import ScoreRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from model.scorer import Scorer
 
@@ -62,12 +62,14 @@ class DraftTrial:
         return self.right.total() / faults if faults else None
 
 
-def read_cases(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The cases of JSON Lines files."""
+def read_cases(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """The cases of JSON Lines files; those of a file named after a language (``nl.jsonl``) are in it."""
+    cases = []
     for path in paths:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                yield json.loads(line)
+        own = {"language": path.stem} if len(path.stem) == 2 else {}
+        lines = path.read_text(encoding="utf-8").splitlines()
+        cases += [own | json.loads(line) for line in lines if line.strip()]
+    return cases
 
 
 def try_contexts(cases: Sequence[dict[str, Any]], scorer: Scorer, policy: Policy, thresholds: Thresholds) -> Trial:
@@ -75,8 +77,7 @@ def try_contexts(cases: Sequence[dict[str, Any]], scorer: Scorer, policy: Policy
     trial = Trial()
     for case in tqdm(cases, desc="contexts", unit="case", disable=None):
         request = ScoreRequest.model_validate({**case["request"], "handover": True})
-        texts = [request.text, *(request.thread[index].text for index in scored_turns(request))]
-        score, *earlier = scorer.score(texts, explain=True)
+        score, *earlier = scorer.score(scored_texts(request), explain=True)
         language = request.language or case.get("language") or language_of(request.text.lower())
         now = datetime.fromisoformat(case["now"])
         advice = advise(request, score, earlier, language, policy, thresholds, now=now)
@@ -110,32 +111,23 @@ def try_drafts(cases: Sequence[dict[str, Any]], scorer: Scorer, thresholds: Thre
     return trial
 
 
-def _language_of(path: Path) -> str | None:
-    return path.stem if len(path.stem) == 2 else None
-
-
-def _load(files: Sequence[Path]) -> list[dict[str, Any]]:
-    return [
-        {**({"language": _language_of(path)} if _language_of(path) else {}), **case}
-        for path in files
-        for case in read_cases([path])
-    ]
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Try a policy on cases whose right answer is known, before customers do."""
 
 
-_files = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_checkpoint = click.option(
-    "--checkpoint", type=click.Path(path_type=Path), default=DEFAULT_CHECKPOINT, help="Checkpoint directory."
-)
-_policy = click.option(
-    "--policy", type=click.Path(path_type=Path), default=None, help="Policy file; without it Kalm's own."
-)
-_engine = click.option("--engine", type=_ENGINES, default="auto", show_default=True)
-_show = click.option("--failures/--no-failures", default=True, help="List what differed, as JSON lines.")
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What both commands take."""
+    path, file = click.Path(path_type=Path), click.Path(exists=True, dir_okay=False, path_type=Path)
+    for option in (
+        click.option("--failures/--no-failures", default=True, help="List what differed, as JSON lines."),
+        click.option("--engine", type=_ENGINES, default="auto", show_default=True),
+        click.option("--policy", type=path, default=None, help="Policy file; without it Kalm's own."),
+        click.option("--checkpoint", type=path, default=DEFAULT_CHECKPOINT, help="Checkpoint directory."),
+        click.argument("files", nargs=-1, required=True, type=file),
+    ):
+        command = option(command)
+    return command
 
 
 def _ready(checkpoint: Path, policy: Path | None, engine: str) -> tuple[Scorer, Policy, Thresholds]:
@@ -148,16 +140,11 @@ def _ready(checkpoint: Path, policy: Path | None, engine: str) -> tuple[Scorer, 
     except (ModelError, PolicyError) as error:
         raise click.ClickException(str(error)) from error
     rules = loaded.rules_for(None, None, None)
-    own = Thresholds(scorer.thresholds["anger"], scorer.thresholds["urgency"])
-    return scorer, loaded, merged_thresholds(own, rules)
+    return scorer, loaded, merged_thresholds(Thresholds(**scorer.thresholds), rules)
 
 
 @main.command()
-@_files
-@_checkpoint
-@_policy
-@_engine
-@_show
+@_options
 def contexts(files: tuple[Path, ...], checkpoint: Path, policy: Path | None, engine: str, failures: bool) -> None:
     """Messages with their context: flag, priority, time to answer, team, and whether to close.
 
@@ -165,7 +152,7 @@ def contexts(files: tuple[Path, ...], checkpoint: Path, policy: Path | None, eng
     "team", "safe_to_close"}}; what is not expected is not compared. A file named after a language (nl.jsonl) is in it.
     """
     scorer, loaded, thresholds = _ready(checkpoint, policy, engine)
-    trial = try_contexts(_load(files), scorer, loaded, thresholds)
+    trial = try_contexts(read_cases(files), scorer, loaded, thresholds)
     for key in _COMPARED:
         if trial.total[key]:
             click.echo(
@@ -177,19 +164,14 @@ def contexts(files: tuple[Path, ...], checkpoint: Path, policy: Path | None, eng
 
 
 @main.command()
-@_files
-@_checkpoint
-@_policy
-@_engine
-@_show
+@_options
 def drafts(files: tuple[Path, ...], checkpoint: Path, policy: Path | None, engine: str, failures: bool) -> None:
     """Agents' drafts: which faults are found.
 
     Each line of FILES is {"id", "customer", "draft", "findings": [codes]}.
     """
     scorer, _, thresholds = _ready(checkpoint, policy, engine)
-    cases = _load(files)
-    trial = try_drafts(cases, scorer, thresholds)
+    trial = try_drafts(read_cases(files), scorer, thresholds)
     click.echo(f"{'':22} right  wrong  missed")
     for code in sorted(trial.right | trial.wrong | trial.missed):
         click.echo(f"{code:22} {trial.right[code]:5} {trial.wrong[code]:6} {trial.missed[code]:7}")
